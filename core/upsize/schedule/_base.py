@@ -1,0 +1,168 @@
+"""What every kind of schedule shares: being frozen, and making a plan."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from upsize.schedule._run import Run, run_length
+from upsize.schedule._size import Size, as_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from upsize.schedule._plan import Plan
+
+__all__ = ["BaseSchedule", "IncreaseMode", "Stage", "stages_of"]
+
+
+class IncreaseMode(StrEnum):
+    """When a size may change: at any step, or only before an epoch.
+
+    Example:
+        >>> IncreaseMode("epoch")
+        <IncreaseMode.Epoch: 'epoch'>
+    """
+
+    Batch = "batch"
+    Epoch = "epoch"
+
+
+class Stage(NamedTuple):
+    """A stretch of a run at one size: steps ``start <= step < stop``.
+
+    Example:
+        >>> Stage(0, 1470, Size(112, 112))
+        Stage(start=0, stop=1470, size=Size(height=112, width=112))
+    """
+
+    start: int
+    stop: int
+    size: Size
+
+
+def stages_of(
+    changes: Iterable[tuple[int, Size]], total_steps: int
+) -> tuple[Stage, ...]:
+    """Turn ascending (step, size) changes, the first at step 0, into stages.
+
+    Of several changes at one step the last counts, changes to the same size and
+    those after the end do not.
+    """
+    kept: list[tuple[int, Size]] = []
+    for step, size in changes:
+        if step >= total_steps:
+            break
+        if kept and kept[-1][0] == step:
+            kept.pop()
+        if not kept or kept[-1][1] != size:
+            kept.append((step, size))
+    kept.append((total_steps, kept[-1][1]))
+    return tuple(Stage(a, b, size) for (a, size), (b, _) in pairwise(kept))
+
+
+class BaseSchedule(BaseModel, ABC):
+    """A frozen description of what grows and when, for a run of any length."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @abstractmethod
+    def target(self) -> Size | None:
+        """Return the final size that the schedule itself names, if it does."""
+
+    @abstractmethod
+    def changes(self, run: Run, final: Size) -> list[tuple[int, Size]]:
+        """Return the (step, size) changes of a run, ascending, the first at 0.
+
+        Raises:
+            ValueError: When the schedule does not fit the run or ``final``.
+        """
+
+    @abstractmethod
+    def describe(self, run: Run, final: Size) -> str:
+        """Return the schedule of a run in a sentence or two."""
+
+    def resolve(self, final_size: int | tuple[int, int] | None) -> Size:
+        """Return the final size of a plan, the schedule's own or the one given.
+
+        Raises:
+            ValueError: When there is none, or two that differ.
+        """
+        own = self.target()
+        given = None if final_size is None else as_size(final_size)
+        if own is None:
+            if given is None:
+                raise ValueError(
+                    "final_size is missing: give it to "
+                    f"{type(self).__name__} or to plan()"
+                )
+            return given
+        if given not in (None, own):
+            raise ValueError(
+                f"final_size={tuple(given)} given to plan() is not the "
+                f"{tuple(own)} of the schedule: leave one of them out"
+            )
+        return own
+
+    def plan(
+        self,
+        *,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        total_steps: int | None = None,
+        final_size: int | tuple[int, int] | None = None,
+    ) -> Plan:
+        """Bind the schedule to a run.
+
+        Args:
+            epochs: Length of the run in epochs; needs ``steps_per_epoch``.
+            steps_per_epoch: Steps in an epoch. Needed for moments in epochs.
+            total_steps: Length of the run in steps, instead of ``epochs``; it may end
+                within an epoch.
+            final_size: Pixels of the full size, one side or (height, width), where
+                the schedule does not name it.
+
+        Returns:
+            The plan. Its cost depends on the number of sizes, not of steps.
+
+        Raises:
+            ValueError: When the length or the size is missing or contradicts itself,
+                or the schedule does not fit them.
+
+        Warns:
+            UserWarning: When the run ends before it reaches the full size.
+
+        Example:
+            >>> from upsize.schedule import Ramp
+            >>> plan = Ramp(final_size=224, increase_by=16).plan(
+            ...     epochs=20, steps_per_epoch=147
+            ... )
+            >>> plan.size_at(0), plan.size_at(2939)
+            (Size(height=112, width=112), Size(height=224, width=224))
+        """
+        # Plan holds a schedule, so its module imports ours.
+        from upsize.schedule._plan import Plan
+
+        run = run_length(epochs, steps_per_epoch, total_steps)
+        final = self.resolve(final_size)
+        plan = Plan(
+            schedule=self,
+            stages=stages_of(self.changes(run, final), run.total_steps),
+            total_steps=run.total_steps,
+            steps_per_epoch=run.steps_per_epoch,
+            final_size=final,
+        )
+        if plan.stages[-1].size != final:
+            warnings.warn(
+                f"the full size {final} is never reached: the last of "
+                f"{run.total_steps} steps trains at {plan.stages[-1].size}; let the "
+                "last resize happen earlier, or train longer",
+                UserWarning,
+                stacklevel=2,
+            )
+        return plan

@@ -1,0 +1,130 @@
+"""Moments of a run: a share of training, an epoch or a step, kept exact."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import operator
+import re
+from fractions import Fraction
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BeforeValidator
+
+from upsize.schedule._run import Run
+
+__all__ = [
+    "Moment",
+    "ParsedMoment",
+    "check_order",
+    "ordered_positions",
+    "parse_moment",
+    "position",
+]
+
+_WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ep|st|%)\s*")
+_RATIO = re.compile(r"\s*(\d+)\s*/\s*([1-9]\d*)\s*")
+
+_ALLOWED = (
+    "a share of training as a float (0.5), an epoch counted from 0 as an int (10), "
+    'or a string with a unit: "10ep", "500st", "50%", or an exact share "1/3"'
+)
+
+
+class ParsedMoment(NamedTuple):
+    """A moment as its unit and its exact value."""
+
+    unit: Literal["share", "epoch", "step"]
+    value: Fraction
+
+
+def parse_moment(moment: float | str) -> ParsedMoment:
+    """Read a moment exactly: ``0.7`` is 7/10, not the float nearest to it.
+
+    Raises:
+        ValueError: For a negative or non-finite number or an unknown unit.
+    """
+    if isinstance(moment, str):
+        if match := _RATIO.fullmatch(moment):
+            return ParsedMoment("share", Fraction(int(match[1]), int(match[2])))
+        if match := _WITH_UNIT.fullmatch(moment):
+            value = Fraction(match[1])
+            if match[2] == "%":
+                return ParsedMoment("share", value / 100)
+            if match[2] == "ep":
+                return ParsedMoment("epoch", value)
+            if value.denominator == 1:
+                return ParsedMoment("step", value)
+    elif isinstance(moment, float):
+        if math.isfinite(moment) and moment >= 0:
+            return ParsedMoment("share", Fraction(str(moment)))
+    elif moment >= 0:
+        return ParsedMoment("epoch", Fraction(moment))
+    raise ValueError(f"must be {_ALLOWED}, not {moment!r}")
+
+
+def _check_moment(value: Any) -> float | int | str:
+    """Refuse what is no moment; numpy's numbers and fractions become Python's."""
+    if isinstance(value, Fraction):
+        value = f"{value.numerator}/{value.denominator}"
+    elif not isinstance(value, (bool, float, str)):
+        with contextlib.suppress(TypeError):
+            value = operator.index(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(f"must be {_ALLOWED}, not {value!r}")  # noqa: TRY004
+    # numpy.float64 is a float with another repr.
+    moment = float(value) if isinstance(value, float) else value
+    parse_moment(moment)
+    return moment
+
+
+Moment = Annotated[float | int | str, BeforeValidator(_check_moment)]
+
+
+def position(name: str, moment: float | str, run: Run) -> Fraction:
+    """Return where a moment lies in a run, in steps from 0, as an exact fraction.
+
+    Args:
+        name: The field that holds the moment, for the error.
+        moment: The moment.
+        run: The run's length.
+
+    Raises:
+        ValueError: When the moment counts epochs and the run does not know them.
+    """
+    unit, value = parse_moment(moment)
+    if unit == "share":
+        return value * run.total_steps
+    if unit == "step" or value == 0:
+        return value
+    return value * run.epoch_length(f"{name}={moment!r}")
+
+
+def check_order(start: float | str, finish: float | str) -> None:
+    """Refuse a finish before the start, where both count in the same unit.
+
+    Raises:
+        ValueError: Naming both.
+    """
+    first, last = parse_moment(start), parse_moment(finish)
+    if first.unit == last.unit and last.value < first.value:
+        raise ValueError(
+            f"finish={finish!r} comes before start={start!r}: let it come later"
+        )
+
+
+def ordered_positions(
+    start: float | str, finish: float | str, run: Run
+) -> tuple[Fraction, Fraction]:
+    """Return where ``start`` and ``finish`` lie in a run, in steps.
+
+    Raises:
+        ValueError: When finish comes first, or epochs are not known.
+    """
+    first, last = position("start", start, run), position("finish", finish, run)
+    if last < first:
+        raise ValueError(
+            f"finish={finish!r} comes before start={start!r} in a run of "
+            f"{run.total_steps} steps: let it come later"
+        )
+    return first, last

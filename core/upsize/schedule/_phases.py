@@ -1,0 +1,153 @@
+"""Explicit sizes at explicit moments: DAWNBench's schedules, and your own."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, model_validator
+
+from upsize.schedule._base import BaseSchedule, IncreaseMode, stages_of
+from upsize.schedule._describe import describe_moment
+from upsize.schedule._moment import Moment, parse_moment, position
+from upsize.schedule._run import Run
+from upsize.schedule._sides import InitialSize, check_fits, exact_longer, follow
+from upsize.schedule._size import Multiple, Pixels, Size, as_size
+
+__all__ = ["Phases"]
+
+
+def _check_phases(value: Any) -> Any:
+    """Refuse an empty list and what is no (when, size) pair."""
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ValueError(
+            f"must be a list of (when, size) pairs, as [(0, 128), (10, 224)], not "
+            f"{value!r}"
+        )
+    for pair in value:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise ValueError(f"must hold (when, size) pairs, not {pair!r}")
+    return value
+
+
+class Phases(BaseSchedule):
+    """Train at the given sizes from the given moments on.
+
+    Args:
+        phases: (when, size) pairs. A moment is a share of training as a float, an
+            epoch counted from 0 as an int, or a string such as ``"10ep"``,
+            ``"500st"``, ``"50%"`` or ``"1/3"``; the first is 0 and they ascend. A
+            size is a share of ``final_size`` as a float in (0, 1], rounded down to
+            ``multiple_of``, or pixels, the longer side as an int or (height, width);
+            sizes never shrink.
+        final_size: Full size in pixels, one side or (height, width). ``None``: the
+            last phase's size where that is in pixels, else given to :meth:`plan`.
+            The last phase must have it.
+        multiple_of: Every size is a multiple of this, one number or (height, width).
+        increase_mode: ``"batch"``: a phase may begin at any step; ``"epoch"``: only
+            before an epoch, its moment being truncated to one.
+
+    Raises:
+        pydantic.ValidationError: For a value that is not allowed; the error names the
+            field, the value and what is.
+
+    Example:
+        >>> schedule = Phases(phases=[(0, 128), (14, 224), (32, 288)])
+        >>> for start, stop, size in schedule.plan(
+        ...     epochs=35, steps_per_epoch=100
+        ... ).stages:
+        ...     print(start, stop, size)
+        0 1400 128x128
+        1400 3200 224x224
+        3200 3500 288x288
+    """
+
+    kind: Literal["phases"] = "phases"
+    phases: Annotated[
+        tuple[tuple[Moment, InitialSize], ...], BeforeValidator(_check_phases)
+    ]
+    final_size: Pixels | None = None
+    multiple_of: Multiple = 1
+    increase_mode: IncreaseMode = IncreaseMode.Batch
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        first = self.phases[0][0]
+        if parse_moment(first).value != 0:
+            raise ValueError(f"the first of phases must begin at 0, not {first!r}")
+        for (before, _), (after, _) in pairwise(self.phases):
+            a, b = parse_moment(before), parse_moment(after)
+            if a.unit == b.unit and b.value <= a.value:
+                raise ValueError(
+                    f"phases must ascend: {after!r} does not come after {before!r}"
+                )
+        if (final := self.target()) is not None:
+            self._sizes(final)
+        return self
+
+    def target(self) -> Size | None:
+        """Return ``final_size``, or the last phase's size where it is in pixels."""
+        if self.final_size is not None:
+            return as_size(self.final_size)
+        last = self.phases[-1][1]
+        return None if isinstance(last, float) else as_size(last)
+
+    def changes(self, run: Run, final: Size) -> list[tuple[int, Size]]:
+        """Return the (step, size) changes of a run, ascending, the first at 0."""
+        positions = [position("phases", when, run) for when, _ in self.phases]
+        for (a, b), (before, after) in zip(
+            pairwise(positions), pairwise(self.phases), strict=True
+        ):
+            if b < a:
+                raise ValueError(
+                    f"phases must ascend: in a run of {run.total_steps} steps "
+                    f"{after[0]!r} comes before {before[0]!r}"
+                )
+        steps = [math.ceil(at) for at in positions]
+        if self.increase_mode is IncreaseMode.Epoch:
+            length = run.epoch_length('increase_mode="epoch"')
+            steps = [math.floor(at / length) * length for at in positions]
+        return list(zip(steps, self._sizes(final), strict=True))
+
+    def describe(self, run: Run, final: Size) -> str:
+        """Return the phases that the run reaches in one sentence."""
+        stages = stages_of(self.changes(run, final), run.total_steps)
+        parts = [
+            f"{list(size)} from {describe_moment(Fraction(start), run)}"
+            for start, _, size in stages
+        ]
+        return f"Train at an image size of {', '.join(parts)}."
+
+    def _sizes(self, final: Size) -> list[Size]:
+        """Return the size of each phase, or say which one does not fit."""
+        multiple = as_size(self.multiple_of)
+        check_fits("final_size", final, multiple)
+        sizes = [self._size(spec, final, multiple) for _, spec in self.phases]
+        for before, after in pairwise(sizes):
+            if after.height < before.height or after.width < before.width:
+                raise ValueError(
+                    f"phases must never shrink: {tuple(after)} comes after "
+                    f"{tuple(before)}"
+                )
+        if sizes[-1] != final:
+            raise ValueError(
+                f"the last of phases trains at {tuple(sizes[-1])}, not at "
+                f"final_size={tuple(final)}: add a phase of that size"
+            )
+        return sizes
+
+    @staticmethod
+    def _size(spec: float | tuple[int, int], final: Size, multiple: Size) -> Size:
+        if isinstance(spec, tuple):
+            check_fits("phases", Size(*spec), multiple)
+            return Size(*spec)
+        longer = exact_longer(spec, final, multiple, name="phases")
+        size = follow(math.floor(longer), final, multiple)
+        if min(size) < 1:
+            raise ValueError(
+                f"phases: {spec!r} of final_size={tuple(final)} rounded down to "
+                f"multiple_of={tuple(multiple)} leaves no pixel: use a larger size"
+            )
+        return size

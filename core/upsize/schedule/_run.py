@@ -1,0 +1,68 @@
+"""The length of a run in steps and, where it is known, in epochs."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from upsize.schedule._size import whole_number
+
+__all__ = ["Run", "run_length"]
+
+
+class Run(NamedTuple):
+    """A run's length: steps in all, and per epoch where that is known."""
+
+    total_steps: int
+    steps_per_epoch: int | None
+
+    def epoch_length(self, asked_by: str) -> int:
+        """Return the steps per epoch, or say who needs them."""
+        if self.steps_per_epoch is None:
+            raise ValueError(
+                f"{asked_by} counts epochs, and this run's are not known: "
+                "give steps_per_epoch to plan()"
+            )
+        return self.steps_per_epoch
+
+    @property
+    def epochs(self) -> Fraction | None:
+        """The number of epochs, exact; ``None`` without ``steps_per_epoch``."""
+        if self.steps_per_epoch is None:
+            return None
+        return Fraction(self.total_steps, self.steps_per_epoch)
+
+
+def _positive(name: str, value: int | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        return int(whole_number(value))
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
+
+
+def run_length(
+    epochs: int | None, steps_per_epoch: int | None, total_steps: int | None
+) -> Run:
+    """Make a run of ``epochs`` x ``steps_per_epoch``, or of ``total_steps``.
+
+    Raises:
+        ValueError: When a number is below 1, or they name no run or two.
+    """
+    epochs = _positive("epochs", epochs)
+    steps_per_epoch = _positive("steps_per_epoch", steps_per_epoch)
+    total_steps = _positive("total_steps", total_steps)
+    if total_steps is not None and epochs is not None:
+        raise ValueError(
+            f"epochs={epochs} and total_steps={total_steps} both set the length: give "
+            "epochs and steps_per_epoch, or total_steps (and steps_per_epoch)"
+        )
+    if total_steps is not None:
+        return Run(total_steps, steps_per_epoch)
+    if epochs is None or steps_per_epoch is None:
+        raise ValueError(
+            "the length of the run is missing: give epochs and steps_per_epoch, or "
+            f"total_steps (got epochs={epochs}, steps_per_epoch={steps_per_epoch})"
+        )
+    return Run(epochs * steps_per_epoch, steps_per_epoch)

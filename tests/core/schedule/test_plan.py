@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from upsize.schedule import Linear, Phases, Plan, Ramp, Size, Stage
+
+PLAN = Ramp(final_size=224, increase_by=56).plan(epochs=20, steps_per_epoch=147)
+
+
+def test_size_at_every_boundary() -> None:
+    for stage in PLAN.stages:
+        assert PLAN.size_at(stage.start) == PLAN.size_at(stage.stop - 1) == stage.size
+    assert PLAN.size_at(10**12) == (224, 224)
+
+
+def test_size_at_refuses_what_is_no_step() -> None:
+    with pytest.raises(ValueError, match="step must be at least 0, not -1"):
+        PLAN.size_at(-1)
+    with pytest.raises(TypeError):
+        PLAN.size_at(1.5)  # type: ignore[arg-type]
+
+
+def test_properties() -> None:
+    assert (PLAN.epochs, PLAN.total_steps, PLAN.steps_per_epoch) == (20, 2940, 147)
+    assert PLAN.sizes == ((112, 112), (168, 168), (224, 224))
+    assert PLAN.pixel_share == pytest.approx(0.5 * 0.25 + 0.25 * 0.5625 + 0.25)
+    assert isinstance(PLAN.epochs, int)
+    assert PLAN.schedule == Ramp(final_size=224, increase_by=56)
+
+
+def test_a_run_of_steps_has_no_epochs() -> None:
+    plan = Ramp(final_size=224).plan(total_steps=10)
+    assert plan.epochs is None
+    assert plan.steps_per_epoch is None
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Ramp(final_size=(224, 320), start="10ep", finish=15),
+        Linear(final_size=224, multiple_of=(32, 16)),
+        Phases(phases=[(0, 0.5), ("1/3", (160, 160)), (15, 1.0)], final_size=224),
+    ],
+)
+def test_round_trips(schedule: Any) -> None:
+    plan = schedule.plan(epochs=20, steps_per_epoch=10)
+    plan.size_at(0)  # what it caches must not tell two plans apart
+    for again in (
+        Plan.model_validate_json(plan.model_dump_json()),
+        Plan.model_validate(plan.model_dump(mode="json")),
+        pickle.loads(pickle.dumps(plan)),
+    ):
+        assert again == plan
+        assert isinstance(again.stages[0], Stage)
+        assert isinstance(again.stages[0].size, Size)
+        assert str(again) == str(plan)
+        assert again.size_at(199) == plan.size_at(199)
+
+
+def test_str_is_summary_and_table() -> None:
+    assert str(PLAN) == f"{PLAN.summary()}\n\n{PLAN.table()}"
+    without_epochs = Ramp(final_size=64, increase_by=32).plan(total_steps=10)
+    assert without_epochs.table().splitlines()[1].split()[2] == "-"
+
+
+class TestLength:
+    @pytest.mark.parametrize(
+        ("length", "message"),
+        [
+            ({}, "length of the run is missing"),
+            ({"epochs": 20}, "steps_per_epoch=None"),
+            ({"steps_per_epoch": 20}, "epochs=None"),
+            ({"epochs": 0, "steps_per_epoch": 5}, "epochs must be a whole number"),
+            ({"epochs": -1, "steps_per_epoch": 5}, "epochs .* not -1"),
+            ({"epochs": 1.5, "steps_per_epoch": 5}, "epochs .* not 1.5"),
+            ({"epochs": 2, "steps_per_epoch": 0}, "steps_per_epoch .* not 0"),
+            ({"total_steps": 0}, "total_steps .* at least 1, not 0"),
+            ({"total_steps": True}, "total_steps .* not True"),
+            ({"epochs": 2, "total_steps": 100}, "both set the length"),
+        ],
+    )
+    def test_bad(self, length: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            Ramp(final_size=224).plan(**length)
+
+
+class TestFinalSize:
+    def test_missing(self) -> None:
+        with pytest.raises(ValueError, match="final_size is missing: give it to Ramp"):
+            Ramp().plan(total_steps=10)
+
+    def test_given_to_either(self) -> None:
+        by_plan = Ramp().plan(total_steps=10, final_size=(64, 64))
+        assert by_plan.stages == Ramp(final_size=64).plan(total_steps=10).stages
+        assert Ramp(final_size=64).plan(total_steps=10, final_size=64)
+
+    def test_given_twice(self) -> None:
+        with pytest.raises(ValueError, match=r"\(96, 96\) given to plan.*\(64, 64\)"):
+            Ramp(final_size=64).plan(total_steps=10, final_size=96)
+
+    def test_bad(self) -> None:
+        with pytest.raises(ValueError, match="at least 1"):
+            Ramp().plan(total_steps=10, final_size=0)
+
+
+class TestRebind:
+    OLD = Ramp(final_size=224, increase_by=16).plan(epochs=3, steps_per_epoch=100)
+
+    def test_a_longer_run_never_shrinks(self) -> None:
+        new = self.OLD.rebind(epochs=12)
+        fresh = Ramp(final_size=224, increase_by=16).plan(
+            epochs=12, steps_per_epoch=100
+        )
+        for step in range(1200):
+            assert new.size_at(step) == max(self.OLD.size_at(step), fresh.size_at(step))
+        assert (new.total_steps, new.epochs, new.final_size) == (1200, 12, (224, 224))
+
+    def test_a_shorter_run_reaches_full_size_where_the_fresh_one_does(self) -> None:
+        old = Ramp(final_size=224).plan(epochs=12, steps_per_epoch=100)
+        new = old.rebind(epochs=4)
+        assert new.size_at(299) < (224, 224)
+        assert new.size_at(300) == (224, 224)
+
+    def test_a_chain_keeps_what_was_reached(self) -> None:
+        chained = self.OLD.rebind(epochs=6).rebind(epochs=12)
+        assert chained.size_at(220) >= self.OLD.size_at(220)
+
+    def test_of_the_same_length_is_the_same_plan(self) -> None:
+        assert self.OLD.rebind(epochs=3) == self.OLD
+        assert self.OLD.rebind(total_steps=300) == self.OLD
+
+    def test_another_epoch_length(self) -> None:
+        new = self.OLD.rebind(epochs=3, steps_per_epoch=50)
+        assert (new.total_steps, new.steps_per_epoch) == (150, 50)
+
+    def test_the_summary_says_so(self) -> None:
+        assert "never below those of the run" in self.OLD.rebind(epochs=12).summary()
+        assert "never below" not in self.OLD.summary()
+
+
+GOOD = {
+    "schedule": {"kind": "ramp"},
+    "stages": [[0, 5, [32, 32]], [5, 10, [64, 64]]],
+    "total_steps": 10,
+    "final_size": [64, 64],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stages": []}, "follow each other"),
+        ({"stages": [[0, 5, [32, 32]], [6, 10, [64, 64]]]}, "follow each other"),
+        ({"stages": [[0, 5, [32, 32]], [5, 9, [64, 64]]]}, "from step 0 to 10"),
+        ({"stages": [[1, 10, [64, 64]]]}, "from step 0 to 10"),
+        (
+            {"stages": [[0, 10, [32, 32]], [10, 10, [64, 64]]]},
+            "follow each other",
+        ),
+        ({"stages": [[0, 5, [64, 64]], [5, 10, [32, 32]]]}, "never shrink"),
+        ({"stages": [[0, 10, [96, 64]]]}, "never shrink"),
+        ({"stages": [[0, 10, [0, 64]]]}, "at least 1 pixel"),
+        ({"stages": [[0, 10, "64"]]}, "stages"),
+        ({"total_steps": 0}, "total_steps"),
+        ({"steps_per_epoch": -1}, "steps_per_epoch"),
+        ({"schedule": {"kind": "cosine"}}, "'ramp', 'linear', 'phases'"),
+        ({"schedule": {}}, "kind"),
+        ({"colour": "blue"}, "not permitted"),
+    ],
+)
+def test_a_corrupt_plan_is_refused(change: dict[str, Any], message: str) -> None:
+    assert Plan.model_validate(GOOD).size_at(7) == (64, 64)
+    with pytest.raises(ValidationError, match=message):
+        Plan.model_validate(GOOD | change)
+
+
+def test_a_huge_plan_is_small() -> None:
+    small = Ramp(final_size=224).plan(total_steps=10**4)
+    huge = Ramp(final_size=224).plan(total_steps=10**9)
+    assert len(huge.stages) == len(small.stages) == 29
+    assert len(pickle.dumps(huge)) < 5000
