@@ -1,0 +1,140 @@
+"""Which leaf of a batch is an image, which a target, and which is left alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from upsize._containers import Path, label, leaves, spell
+from upsize._policies import CANDIDATE, INPUT, POLICIES
+from upsize.schedule import Size
+
+__all__ = ["Role", "assign", "first_image", "image_paths", "target_policies"]
+
+Role: TypeAlias = tuple[Path, Any, str | None]
+_SHOWN = 12
+
+
+def image_paths(images: Hashable | list[Any] | None) -> list[Path]:
+    """Return what ``images`` names as paths, or refuse it."""
+    if images is None:
+        return []
+    names = images if isinstance(images, list) else [images]
+    if not names:
+        raise ValueError("images must name one image at least, not []; None finds them")
+    return [_as_path(name, "images") for name in names]
+
+
+def target_policies(targets: Mapping[Any, str] | None) -> dict[Path, str]:
+    """Return ``targets`` with paths as keys, or refuse it."""
+    if targets is None:
+        return {}
+    if not isinstance(targets, Mapping):
+        raise TypeError(
+            f'targets must be a mapping such as {{"mask": "mask"}}, not {targets!r}'
+        )
+    for name, policy in targets.items():
+        if policy not in list(POLICIES):  # a list: the policy may be unhashable
+            raise ValueError(
+                f"targets[{name!r}] must be one of {', '.join(POLICIES)}, "
+                f"not {policy!r}"
+            )
+    return {_as_path(name, "targets"): policy for name, policy in targets.items()}
+
+
+def assign(batch: Any, named: Mapping[Path, str], automatic: bool) -> list[Role]:
+    """Give (path, leaf, role) of every leaf: as named, as typed, as it looks."""
+    roles: list[Role] = []
+    first = True
+    for path, leaf in leaves(batch):
+        role = _named_role(path, named) if named else None
+        if isinstance(leaf, Tensor):
+            if role != "keep":
+                role = _typed_role(leaf, path, role)
+            if role is None and automatic and _looks_like_image(leaf, first):
+                role = CANDIDATE
+            first = False
+        roles.append((path, leaf, role))
+    return roles
+
+
+def first_image(roles: list[Role], sizes: tuple[Size, Size] | None = None) -> Tensor:
+    """Return the first image, or of what looks like one the first of ``sizes``."""
+    for wanted in INPUT, CANDIDATE:
+        for _, leaf, role in roles:
+            if role != wanted or not isinstance(leaf, Tensor) or leaf.ndim < 2:
+                continue
+            size: tuple[int, ...] = leaf.shape[-2:]
+            if wanted == INPUT or sizes is None or size in sizes:
+                return leaf
+    raise ValueError(_no_image(roles, sizes))
+
+
+def _named_role(path: Path, named: Mapping[Path, str]) -> str | None:
+    """Give the role of the longest named path that leads to ``path``."""
+    for stop in range(len(path), -1, -1):
+        if path[:stop] in named:
+            return named[path[:stop]]
+    return None
+
+
+def _typed_role(leaf: Tensor, path: Path, named: str | None) -> str | None:
+    """Give the role that was ``named``, or that the type of ``leaf`` asks for."""
+    # Whoever holds a tv_tensor has imported the module: we need not.
+    types: Any = sys.modules.get("torchvision.tv_tensors")
+    if types is None or not isinstance(leaf, types.TVTensor):
+        return named
+    if isinstance(leaf, types.Image | types.Video):
+        return named or INPUT
+    if isinstance(leaf, types.Mask):
+        return named or "mask"
+    raise TypeError(
+        f"{label(path)} is a {type(leaf).__name__}, which this version does not "
+        "resize: it would no longer fit the images. Leave it out of the batch, or if "
+        f'it is normalised, say targets={{{spell(path)}: "keep"}}'
+    )
+
+
+def _looks_like_image(leaf: Tensor, first: bool) -> bool:
+    """Whether an untyped tensor has the dtype and the rank of images.
+
+    One of 3 dims is as likely a sequence: it counts only as the ``first`` tensor.
+    """
+    return (leaf.ndim >= 4 or (first and leaf.ndim == 3)) and (
+        leaf.dtype == torch.uint8 or leaf.is_floating_point()
+    )
+
+
+def _no_image(roles: list[Role], sizes: tuple[Size, Size] | None) -> str:
+    """Say what there is instead of an image, and how to name one."""
+    found = [
+        f"{label(path)}: {leaf.dtype} {tuple(leaf.shape)}"
+        if isinstance(leaf, Tensor)
+        else f"{label(path)}: {type(leaf).__name__}"
+        for path, leaf, _ in roles[:_SHOWN]
+    ]
+    if len(roles) > _SHOWN:
+        found.append(f"and {len(roles) - _SHOWN} more")
+    of_size = f" of {sizes[0]} or {sizes[1]} pixels" if sizes else ""
+    return (
+        f"no image{of_size} in the batch, but {'; '.join(found) or 'nothing'}. "
+        "An image is a floating or uint8 tensor of 4 or more dims (3 if it comes "
+        'first); name any other by its key, index or path: images="pixel_values", '
+        'images=0, images=("inputs", 0)'
+    )
+
+
+def _as_path(name: Hashable, where: str) -> Path:
+    """Return one key or index, or a tuple of them, as a path."""
+    try:
+        hash(name)
+    except TypeError:
+        raise TypeError(
+            f"{where} must name a key, an index, or a tuple of them as a path, "
+            f"not {name!r}"
+        ) from None
+    return name if isinstance(name, tuple) else (name,)
