@@ -18,7 +18,7 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 ROOTS = ["core", "adapters"]
 SOURCES = [*ROOTS, "tests", "docs", "noxfile.py"]
 
-# One environment with every framework serves all sessions that need them: it holds
+# One environment with torch serves all sessions that need them: it holds
 # several gigabytes.
 EVERYTHING = Path(".nox", "everything")
 
@@ -32,9 +32,9 @@ def _python(session: nox.Session) -> str:
 
 @nox.session(default=False, reuse_venv=True)
 def everything(session: nox.Session) -> None:
-    """Install the project with every framework and every tool, once for all."""
+    """Install the project, the demo and every tool, once for all sessions below."""
     groups = ["test", "types", "docs"]
-    session.install("-e", ".[all]", *(f"--group={group}" for group in groups))
+    session.install("-e", ".[demo]", *(f"--group={group}" for group in groups))
 
 
 @nox.session

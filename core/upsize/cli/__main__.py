@@ -1,0 +1,8 @@
+"""``python -m upsize.cli`` is the command ``upsize``."""
+
+from upsize.cli import main
+
+__all__: list[str] = []
+
+if __name__ == "__main__":  # pragma: no branch - what `import` takes
+    main()

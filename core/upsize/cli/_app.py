@@ -1,0 +1,43 @@
+"""The commands of ``upsize``, put together."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from upsize.cli._demo import demo
+from upsize.cli._plan import plan
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="upsize",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(plan)
+app.command()(demo)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"upsize {version('upsize')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _upsize(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version.",
+            callback=_print_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Train vision models on small images first, and finish at full size."""

@@ -1,0 +1,104 @@
+"""A plan in the terminal: a staircase of block characters and a table."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from upsize.schedule import Plan, Stage
+
+__all__ = ["stage_table", "staircase"]
+
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+_MOST_ROWS = 12
+
+
+def staircase(plan: Plan, width: int, height: int, *, ascii_only: bool = False) -> str:
+    """Draw the size over time, from zero pixels up.
+
+    Args:
+        plan: The plan.
+        width: Columns of the drawing, at least 2, without the labels on its left. A
+            column shows the size of one step, the first that of the first step and the
+            last that of the last.
+        height: Rows of the drawing, at least 1; a column reaches the top at full size.
+        ascii_only: Draw with ``#``, in whole rows, for terminals without Unicode.
+
+    Returns:
+        ``height`` lines and two for the axis, with labels for the first and the full
+        size.
+
+    Raises:
+        ValueError: When the drawing is too small.
+
+    Example:
+        >>> from upsize.schedule import Ramp
+        >>> plan = Ramp(final_size=224, increase_by=56).plan(
+        ...     epochs=20, steps_per_epoch=147
+        ... )
+        >>> print(staircase(plan, width=24, height=4))
+        224 |                  ██████
+            |            ██████|█████
+        112 |████████████████████████
+    """
+    if width < 2 or height < 1:
+        raise ValueError(
+            f"width and height must be at least 2 and 1, not {width} and {height}"
+        )
+    full = max(plan.final_size)
+    last = plan.total_steps - 1
+    steps = [column * last // (width - 1) for column in range(width)]
+    # Heights in eighths of a row, rounded up: no size vanishes.
+    levels = [-(-max(plan.size_at(step)) * 8 * height // full) for step in steps]
+    if ascii_only:
+        levels = [-(-level // 8) * 8 for level in levels]
+    blocks = "        #" if ascii_only else _EIGHTHS
+    first = max(plan.stages[0].size)
+    labels = {height - 1: f"{full}"}
+    labels.setdefault((levels[0] - 1) // 8, f"{first}")
+    margin = len(f"{full}")
+    lines = []
+    for row in reversed(range(height)):
+        cells = "".join(blocks[min(8, max(0, level - 8 * row))] for level in levels)
+        lines.append(f"{labels.get(row, ''):>{margin}} |{cells}".rstrip())
+    if plan.steps_per_epoch is None:
+        end = f"step {plan.total_steps}"
+    else:
+        end = f"epoch {plan.epochs:.4g}"
+    lines.append(f"{'':>{margin}} +{'-' * width}")
+    lines.append(f"{'':>{margin}}  0{end:>{width - 1}}")
+    return "\n".join(lines)
+
+
+def _row(stage: Stage, plan: Plan) -> tuple[str, ...]:
+    start, stop, size = stage
+    epoch = "-"
+    if plan.steps_per_epoch is not None:
+        epoch = f"{start / plan.steps_per_epoch:.4g}"
+    full = plan.total_steps * plan.final_size.height * plan.final_size.width
+    pixels = (stop - start) * size.height * size.width / full / plan.pixel_share
+    share = (stop - start) / plan.total_steps
+    return f"{start}", epoch, f"{size}", f"{100 * share:.1f} %", f"{100 * pixels:.1f} %"
+
+
+def stage_table(plan: Plan) -> Table:
+    """Return a table of the stages; of many only the first and the last ones.
+
+    Args:
+        plan: The plan.
+    """
+    table = Table(title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for header in ("from step", "from epoch", "size", "of the steps", "of the pixels"):
+        table.add_column(header, justify="left" if header == "size" else "right")
+    rows = [_row(stage, plan) for stage in plan.stages]
+    if len(rows) > _MOST_ROWS:
+        head, tail = _MOST_ROWS // 2, len(rows) - (_MOST_ROWS // 2 - 1)
+        hidden = tail - head
+        between = f"{rows[head][2]} to {rows[tail - 1][2]}"
+        rows = [
+            *rows[:head],
+            ("...", "...", f"{hidden} more, {between}", "...", "..."),
+            *rows[tail:],
+        ]
+    for row in rows:
+        table.add_row(*row)
+    return table

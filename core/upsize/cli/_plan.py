@@ -1,0 +1,229 @@
+"""``upsize plan``: what a schedule does, before any training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from upsize.cli._draw import stage_table, staircase
+from upsize.cli._errors import friendly
+from upsize.cli._presets import PRESETS, find
+from upsize.cli._values import parse
+from upsize.schedule import Linear, Phases, Plan, Ramp, load
+
+__all__ = ["plan"]
+
+_EPOCHS = 20
+_STEPS_PER_EPOCH = 100
+_SIZE = 224
+_WIDEST = 72
+_RAMP = "Options of the ramp"
+
+
+def _size(text: str | None) -> int | tuple[int, int] | None:
+    """Read ``--size``; a share or a moment is no size."""
+    if text is None:
+        return None
+    match parse(text):
+        case int(side) if side >= 1:
+            return side
+        case (height, width) if height >= 1 and width >= 1:
+            return height, width
+    raise ValueError(
+        f"--size must be pixels, as 224 or 224x320 (height x width), not {text!r}"
+    )
+
+
+def _from_file(
+    file: Path, preset: str | None, ramp: dict[str, Any]
+) -> Ramp | Linear | Phases:
+    """Read the schedule; whatever else names one is refused."""
+    others = [repr(preset)] if preset is not None else []
+    others += ["--" + name.replace("_", "-") for name in ramp]
+    if others:
+        raise ValueError(
+            f"--schedule {file} and {others[0]} both name a schedule: leave one of "
+            "them out"
+        )
+    return load(file)
+
+
+def _from_preset(
+    name: str, size: int | tuple[int, int] | None, ramp: dict[str, Any]
+) -> Ramp | Linear | Phases:
+    preset = find(name)
+    if ramp and not preset.is_ramp:
+        option = "--" + next(iter(ramp)).replace("_", "-")
+        raise ValueError(
+            f"{option} is an option of the ramp, and {name} is another schedule: "
+            "leave one of them out"
+        )
+    return preset.build(size, ramp)
+
+
+def _list_presets(console: Console) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("preset", no_wrap=True)
+    table.add_column("epochs", justify="right")
+    table.add_column("what it is")
+    for name, preset in PRESETS.items():
+        table.add_row(name, str(preset.epochs or "-"), preset.about)
+    console.print(table)
+
+
+def _show(name: str, plan: Plan, console: Console) -> None:
+    """Print the plan: its length, summary, stages and staircase, and its saving."""
+    length = f"{plan.total_steps} steps"
+    if plan.steps_per_epoch is not None:
+        length = f"{plan.epochs:g} epochs of {plan.steps_per_epoch} steps"
+    console.print(f"{name}: {length}, up to {plan.final_size}", style="bold")
+    console.print(plan.summary(), highlight=False, markup=False, soft_wrap=True)
+    console.print()
+    console.print(stage_table(plan))
+    console.print()
+    width = max(2, min(_WIDEST, console.width - len(f"{plan.final_size}") - 3))
+    ascii_only = console.options.ascii_only
+    console.print(
+        staircase(plan, width, 8, ascii_only=ascii_only), highlight=False, markup=False
+    )
+    console.print()
+    share = 100 * plan.pixel_share
+    console.print(
+        f"{share:.1f} % of the pixels of full-size training: up to "
+        f"{100 - share:.1f} % of the time saved, if time follows pixels.",
+        style="bold",
+        soft_wrap=True,
+    )
+
+
+def plan(
+    preset: Annotated[
+        str | None,
+        typer.Argument(help="Name of a preset, see --list.", show_default="fastxtend"),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Length in epochs.", show_default="the published length"),
+    ] = None,
+    steps_per_epoch: Annotated[
+        int | None, typer.Option(help="Steps in an epoch.", show_default="100")
+    ] = None,
+    total_steps: Annotated[
+        int | None, typer.Option(help="Length in steps, instead of --epochs.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="Full size in pixels, as 224 or 224x320 (height x width).",
+            show_default="224, or the preset's",
+        ),
+    ] = None,
+    schedule: Annotated[
+        Path | None,
+        typer.Option(help="A schedule in a .json, .yaml or .toml file."),
+    ] = None,
+    initial_size: Annotated[
+        str | None,
+        typer.Option(
+            help="First size: a share (0.5), or pixels (112 or 112x160).",
+            rich_help_panel=_RAMP,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="First resize: a share (0.5), an epoch (10), or 10ep, 500st, 50%.",
+            rich_help_panel=_RAMP,
+        ),
+    ] = None,
+    finish: Annotated[
+        str | None,
+        typer.Option(help="Last resize, in the same units.", rich_help_panel=_RAMP),
+    ] = None,
+    increase_by: Annotated[
+        int | None,
+        typer.Option(help="Pixels per resize.", rich_help_panel=_RAMP),
+    ] = None,
+    increase_mode: Annotated[
+        str | None,
+        typer.Option(
+            help="Resize at any step (batch), or only before an epoch (epoch).",
+            rich_help_panel=_RAMP,
+        ),
+    ] = None,
+    multiple_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Every size is a multiple of this, as 32 or 32x16.",
+            rich_help_panel=_RAMP,
+        ),
+    ] = None,
+    max_sizes: Annotated[
+        int | None,
+        typer.Option(help="At most this many sizes.", rich_help_panel=_RAMP),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the plan into a .png, .svg or .pdf file, too."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the plan as JSON, and nothing else.")
+    ] = False,
+    list_presets: Annotated[
+        bool, typer.Option("--list", help="Print the presets, and nothing else.")
+    ] = False,
+) -> None:
+    """Show the stages of a schedule, and what they could save.
+
+    Examples: upsize plan --epochs 20 --steps-per-epoch 147 --increase-by 16;
+    upsize plan ffcv-16; upsize plan --schedule my.yaml --total-steps 10000
+    """
+    console = Console()
+    if list_presets:
+        _list_presets(console)
+        return
+    texts = {
+        "initial_size": initial_size,
+        "start": start,
+        "finish": finish,
+        "multiple_of": multiple_of,
+    }
+    given = {name: parse(text) for name, text in texts.items() if text is not None}
+    others = {
+        "increase_by": increase_by,
+        "increase_mode": increase_mode,
+        "max_sizes": max_sizes,
+    }
+    given |= {name: value for name, value in others.items() if value is not None}
+    with friendly():
+        final = _size(size)
+        if schedule is not None:
+            name, published = str(schedule), None
+            found = _from_file(schedule, preset, given)
+        else:
+            name = preset or "fastxtend"
+            found, published = _from_preset(name, final, given), find(name).epochs
+        if total_steps is None:
+            epochs = epochs if epochs is not None else published or _EPOCHS
+            if steps_per_epoch is None:
+                steps_per_epoch = _STEPS_PER_EPOCH
+        made = found.plan(
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            total_steps=total_steps,
+            final_size=final or (None if found.target() else _SIZE),
+        )
+        if plot is not None:
+            from upsize.plot import plot_sizes, save
+
+            save(plot_sizes({name: made}), plot)
+        if as_json:
+            typer.echo(made.model_dump_json(indent=2))
+            return
+        _show(name, made, console)
+        if plot is not None:
+            console.print(f"Picture: {plot}", highlight=False, soft_wrap=True)

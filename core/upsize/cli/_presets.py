@@ -1,0 +1,122 @@
+"""The presets by name, with the length and the size of their published runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from upsize.schedule import Linear, Phases, Ramp, presets
+
+__all__ = ["PRESETS", "Preset", "find"]
+
+
+class Preset(NamedTuple):
+    """A preset as the command knows it.
+
+    Args:
+        about: What it is, in a line.
+        make: Makes the schedule; called with ``final_size`` where ``size`` is given,
+            and with the fields of a ramp where ``is_ramp``.
+        epochs: Length of the published run; ``None``: there is none.
+        size: Final size that stands in for one not given; ``None``: the preset's own
+            sizes are fixed.
+        is_ramp: Whether the options of a ramp apply.
+    """
+
+    about: str
+    make: Callable[..., Ramp | Linear | Phases]
+    epochs: int | None = None
+    size: int | None = None
+    is_ramp: bool = False
+
+    def build(
+        self, size: int | tuple[int, int] | None, ramp: dict[str, Any]
+    ) -> Ramp | Linear | Phases:
+        """Make the schedule; a size that it does not take is left to ``plan()``."""
+        if self.size is None:
+            return self.make()
+        return self.make(final_size=size or self.size, **ramp)
+
+
+_MOSAIC: dict[Any, int] = {"mild": 36, "medium": 135, "hot": 270}
+_EFFICIENTNETV2: dict[Any, int] = {"s": 300, "m": 384, "l": 384, "b0": 192}
+_DAWNBENCH: dict[Any, int] = {1: 35, 4: 30, 8: 35, 16: 50}
+_EFFICIENTTRAIN: dict[Any, str] = {"deit": "DeiT", "swin": "Swin"}
+
+
+def _rows() -> dict[str, Preset]:
+    rows = {
+        "fastxtend": Preset(
+            "fastxtend: half size until the middle, then by 4 pixels to 3/4",
+            presets.fastxtend,
+            20,
+            size=224,
+            is_ramp=True,
+        ),
+        "fastxtend-epoch": Preset(
+            "fastxtend, resizing only before an epoch",
+            partial(presets.fastxtend, increase_mode="epoch"),
+            20,
+            size=224,
+            is_ramp=True,
+        ),
+        "composer": Preset(
+            "MosaicML Composer: linear from half size, 50 % to 80 % of training",
+            presets.composer,
+            size=224,
+        ),
+    }
+    for recipe, epochs in _MOSAIC.items():
+        rows[f"mosaic-{recipe}"] = Preset(
+            f"Mosaic's {recipe} ResNet-50 recipe, for ImageNet at 176 pixels",
+            partial(presets.mosaic, recipe),
+            epochs,
+            size=176,
+        )
+    for epochs in (16, 24, 32, 40, 56, 88):
+        rows[f"ffcv-{epochs}"] = Preset(
+            f"FFCV's ResNet-50 in {epochs} epochs: 160 to 192 pixels",
+            partial(presets.ffcv, epochs),
+            epochs,
+        )
+    for variant, size in _EFFICIENTNETV2.items():
+        rows[f"efficientnetv2-{variant}"] = Preset(
+            f"EfficientNetV2-{variant.upper()}: four equal stages",
+            partial(presets.efficientnetv2, variant),
+            350,
+            size=size,
+        )
+    for machines, epochs in _DAWNBENCH.items():
+        rows[f"dawnbench-{machines}"] = Preset(
+            f"fast.ai's DAWNBench ImageNet, {8 * machines} GPUs: 128, 224, 288 pixels",
+            partial(presets.dawnbench, machines),
+            epochs,
+        )
+    for model, name in _EFFICIENTTRAIN.items():
+        rows[f"efficienttrain-{model}"] = Preset(
+            f"EfficientTrain++ of {name}: stages of equal compute",
+            partial(presets.efficienttrain, model),
+            300,
+        )
+    rows["autoprog"] = Preset(
+        "AutoProg's four stages made by hand, in multiples of 32",
+        presets.autoprog,
+        100,
+        size=224,
+    )
+    return rows
+
+
+PRESETS = _rows()
+
+
+def find(name: str) -> Preset:
+    """Return a preset by its name.
+
+    Raises:
+        ValueError: When there is none of that name; lists them all.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"no preset is called {name!r}: use {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,95 @@
+"""Live progress in the terminal: images decoded, and runs with their sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from upsize.schedule import Plan, Size
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from upsize.demo import Epoch
+    from upsize.demo._data import Track
+
+__all__ = ["Board", "decoding"]
+
+
+@contextmanager
+def decoding(console: Console) -> Iterator[Track]:
+    """Give a function that shows a bar while images pass through it."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
+
+        def track(images: Iterable[Tensor], count: int) -> Iterable[Tensor]:
+            return progress.track(images, total=count, description="decoding images")
+
+        yield track
+
+
+class Board:
+    """A line of progress for each run: its size, its seconds and its accuracy.
+
+    Args:
+        console: Where to show it.
+        plans: The runs' plans by name.
+    """
+
+    def __init__(self, console: Console, plans: Mapping[str, Plan]) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[size]}"),
+            TextColumn("{task.fields[epochs]}"),
+            TextColumn("{task.fields[state]}"),
+            console=console,
+        )
+        width = max(map(len, plans))
+        self._tasks = {
+            name: self._progress.add_task(
+                name.ljust(width),
+                total=plan.total_steps,
+                size=str(plan.size_at(0)),
+                epochs=f"epoch 0/{plan.epochs}",
+                state="",
+            )
+            for name, plan in plans.items()
+        }
+        self._plans = plans
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def on_step(self, name: str) -> Callable[[int, Size], None]:
+        """Return what a run calls after each step."""
+        task = self._tasks[name]
+
+        def show(step: int, size: Size) -> None:
+            self._progress.update(task, completed=step, size=str(size))
+
+        return show
+
+    def watch(self, name: str, epochs: Iterator[Epoch]) -> Iterator[Epoch]:
+        """Pass on the epochs of a run, and show each."""
+        task, total = self._tasks[name], self._plans[name].epochs
+        for number, epoch in enumerate(epochs, 1):
+            self._progress.update(
+                task,
+                epochs=f"epoch {number}/{total}",
+                state=f"{epoch.seconds:.1f} s, {100 * epoch.accuracy:.1f} %",
+            )
+            yield epoch

@@ -1,0 +1,195 @@
+"""One training run of the demo, epoch by epoch, and several runs in turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from upsize.demo._data import Data, Labelled
+from upsize.demo._model import small_resnet
+from upsize.demo._plans import steps_per_epoch
+from upsize.loop import ProgressiveResize
+from upsize.schedule import Plan, Size
+
+__all__ = [
+    "Epoch",
+    "OnStep",
+    "Runner",
+    "augment",
+    "in_turn",
+    "train",
+]
+
+_LEARNING_RATE_PER_IMAGE = 0.05 / 32
+_VALIDATION_BATCH = 128
+
+
+class Epoch(NamedTuple):
+    """The state of a run after an epoch.
+
+    ``seconds`` are those of training so far, without validation; ``accuracy`` is the
+    share of the validation images that the model gets right at full size.
+    """
+
+    seconds: float
+    accuracy: float
+
+
+#: Called after each step with the number of steps done and the size of this one.
+OnStep = Callable[[int, Size], None]
+
+
+class Runner(Protocol):
+    """Trains the demo's model from scratch along a plan.
+
+    Yields after each epoch. All it draws at random comes from its own generators of
+    the seed, so that runs can take turns without changing each other.
+    """
+
+    def __call__(
+        self, data: Data, plan: Plan, *, batch_size: int, seed: int, on_step: OnStep
+    ) -> Iterator[Epoch]: ...
+
+
+def augment(images: Tensor, generator: torch.Generator, *, rotate: bool) -> Tensor:
+    """Mirror each image at random, and turn it by a random multiple of 90 degrees.
+
+    Args:
+        images: Square images (N, C, H, H).
+        generator: Draws for each image.
+        rotate: ``False``: only mirror left and right.
+    """
+
+    def coin() -> Tensor:
+        return torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
+
+    images = torch.where(coin(), images.flip(-1), images)
+    if rotate:
+        # Two mirrorings and a transposition generate all eight positions of a square.
+        images = torch.where(coin(), images.flip(-2), images)
+        images = torch.where(coin(), images.transpose(-1, -2), images)
+    return images
+
+
+class _Normalize:
+    """Makes uint8 images floats of zero mean and unit deviation in each channel."""
+
+    def __init__(self, images: Tensor) -> None:
+        # In float64 by counts of the 256 values: no float copy of all the images.
+        channels = images.transpose(0, 1).flatten(1)
+        values = torch.arange(256.0, dtype=torch.float64)
+        counts = torch.stack([torch.bincount(c, minlength=256) for c in channels])
+        share = counts.double() / channels.shape[1]
+        mean = (share * values).sum(1)
+        deviation = (share * (values - mean[:, None]).square()).sum(1).sqrt()
+        self._mean = mean.float()[:, None, None]
+        self._deviation = deviation.float().clamp(min=1.0)[:, None, None]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return ((images - self._mean) / self._deviation).contiguous(
+            memory_format=torch.channels_last
+        )
+
+
+def _accuracy(model: nn.Module, data: Labelled, normalize: _Normalize) -> float:
+    model.eval()
+    right = 0
+    with torch.inference_mode():
+        for first in range(0, len(data), _VALIDATION_BATCH):
+            part = slice(first, first + _VALIDATION_BATCH)
+            guesses = model(normalize(data.images[part])).argmax(1)
+            right += int((guesses == data.labels[part]).sum())
+    model.train()
+    return right / len(data)
+
+
+def train(
+    data: Data, plan: Plan, *, batch_size: int, seed: int, on_step: OnStep
+) -> Iterator[Epoch]:
+    """Train a small residual network in a plain loop of PyTorch.
+
+    SGD with momentum and the one-cycle learning rate, which is in proportion to the
+    batch size.
+
+    Args:
+        data: The task.
+        plan: The sizes; its steps are those of :func:`steps_per_epoch`.
+        batch_size: Images in a batch.
+        seed: Seed of the weights, the order and the augmentation: two runs of a seed
+            see the same images in the same order and the same positions.
+        on_step: Called after each step.
+
+    Yields:
+        The state after each epoch.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = small_resnet(data.train.images.shape[1], len(data.classes))
+    model.to(memory_format=torch.channels_last)
+    normalize = _Normalize(data.train.images)
+    rate = _LEARNING_RATE_PER_IMAGE * batch_size
+    optimizer = torch.optim.SGD(
+        model.parameters(), rate, momentum=0.9, weight_decay=5e-4, nesterov=True
+    )
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rate, total_steps=plan.total_steps + 1, pct_start=0.25
+    )
+    per_epoch = steps_per_epoch(len(data.train), batch_size)
+    resize = ProgressiveResize(
+        plan.schedule,
+        total_steps=plan.total_steps,
+        steps_per_epoch=per_epoch,
+        final_size=plan.final_size,
+    )
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        order = torch.randperm(len(data.train), generator=generator)
+        for chosen in order[: per_epoch * batch_size].view(per_epoch, -1):
+            images = augment(data.train.images[chosen], generator, rotate=data.rotate)
+            yield normalize(images), data.train.labels[chosen]
+
+    seconds, step = 0.0, 0
+    while step < plan.total_steps:
+        begin = time.perf_counter()
+        for images, labels in resize.batches(batches()):
+            optimizer.zero_grad()
+            torch.autograd.backward(F.cross_entropy(model(images), labels))
+            optimizer.step()
+            scheduler.step()
+            step += 1
+            on_step(step, resize.size)
+        seconds += time.perf_counter() - begin
+        yield Epoch(seconds, _accuracy(model, data.val, normalize))
+
+
+def in_turn(runs: Mapping[str, Iterator[Epoch]]) -> dict[str, list[Epoch]]:
+    """Let runs take turns, an epoch each, so that a noisy machine treats all alike.
+
+    Args:
+        runs: By name; a shorter one ends earlier.
+
+    Returns:
+        The epochs of each.
+
+    Example:
+        >>> long, short = [Epoch(2.0, 0.5), Epoch(4.0, 0.75)], [Epoch(1.0, 0.5)]
+        >>> epochs = in_turn({"long": iter(long), "short": iter(short)})
+        >>> epochs["long"] == long, epochs["short"] == short
+        (True, True)
+    """
+    done: dict[str, list[Epoch]] = {name: [] for name in runs}
+    left = dict(runs)
+    while left:
+        for name, run in list(left.items()):
+            epoch = next(run, None)
+            if epoch is None:
+                del left[name]
+            else:
+                done[name].append(epoch)
+    return done
