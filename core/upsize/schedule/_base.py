@@ -151,7 +151,7 @@ class BaseSchedule(BaseModel, ABC):
         run = run_length(epochs, steps_per_epoch, total_steps)
         final = self.resolve(final_size)
         plan = Plan(
-            schedule=self,
+            schedule=self,  # pyright: ignore[reportArgumentType] - one of the union
             stages=stages_of(self.changes(run, final), run.total_steps),
             total_steps=run.total_steps,
             steps_per_epoch=run.steps_per_epoch,
