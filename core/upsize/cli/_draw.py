@@ -37,8 +37,11 @@ def staircase(plan: Plan, width: int, height: int, *, ascii_only: bool = False) 
         ... )
         >>> print(staircase(plan, width=24, height=4))
         224 |                  ██████
-            |            ██████|█████
+            |            ████████████
         112 |████████████████████████
+            |████████████████████████
+            +------------------------
+             0               epoch 20
     """
     if width < 2 or height < 1:
         raise ValueError(

@@ -54,7 +54,7 @@ def small_resnet(channels: int, classes: int) -> nn.Sequential:
         >>> model(torch.zeros(2, 1, 64, 64)).shape
         torch.Size([2, 4])
         >>> sum(weights.numel() for weights in model.parameters())
-        307700
+        307764
     """
     first = _WIDTHS[0]
     stem = [
