@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -140,6 +141,9 @@ def demo(
     console = Console()
     with friendly():
         _check_extra()
+        # Threads that spin while they wait make training several times slower as soon
+        # as another program wants a core. OpenMP reads this when torch is imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from upsize.demo import (
             affordable_epochs,
             notes,

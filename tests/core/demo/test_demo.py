@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -106,6 +107,16 @@ class TestCommand:
         assert result.exit_code == 2
         assert message in result.stderr
         assert "Traceback" not in result.output
+
+    @pytest.mark.parametrize("given", [None, "active"])
+    def test_waiting_threads_leave_the_cores_to_others(
+        self, given: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+        if given is None:
+            monkeypatch.delenv("OMP_WAIT_POLICY")
+        run("--output", "a.txt")  # refused, but only after that
+        assert os.environ["OMP_WAIT_POLICY"] == (given or "passive")
 
     def test_without_its_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("upsize.cli._demo.find_spec", lambda name: None)
