@@ -10,6 +10,8 @@ from torch import nn
 
 from upsize._clock import Clock, State, advance, end_epoch, read_state
 from upsize._dry_run import dry_run
+from upsize._full_size import FullSizeCheck
+from upsize._resume import resume
 from upsize.resize import Resizer
 from upsize.schedule import Linear, Phases, Plan, Ramp, Size
 from upsize.schedule._run import run_length
@@ -83,8 +85,8 @@ class ProgressiveResize:
         self._batches_per_epoch = steps_per_epoch
         self._resizer = Resizer() if resizer is None else resizer
         self._clock = Clock()
+        self._full = FullSizeCheck(self._plan.final_size)
         self._in_hand = False
-        self._warned = False
 
     @property
     def plan(self) -> Plan:
@@ -124,7 +126,7 @@ class ProgressiveResize:
         images = self._resizer.image_size(batch)
         if images == size:
             return batch
-        self._check_full(images)
+        self._full.check(images)
         return self._resizer(batch, size, full=images)
 
     def batches(self, loader: Iterable[Any]) -> Iterator[Any]:
@@ -167,7 +169,7 @@ class ProgressiveResize:
             32 32 32 32 64 64 64 64
         """
         self._in_hand = False
-        self._clock = advance(self._clock, self._accumulate, self._batches_per_epoch)
+        self._clock = self._advanced()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the plan and the clock as plain JSON values.
@@ -175,9 +177,7 @@ class ProgressiveResize:
         A batch in hand in the body of :meth:`batches` counts as done. Between a call
         and its :meth:`step` by hand it does not.
         """
-        clock = self._clock
-        if self._in_hand:
-            clock = advance(clock, self._accumulate, self._batches_per_epoch)
+        clock = self._advanced() if self._in_hand else self._clock
         state = State(plan=self._plan, accumulate=self._accumulate, **clock._asdict())
         return state.model_dump(mode="json")
 
@@ -208,14 +208,6 @@ class ProgressiveResize:
             (60, True)
         """
         saved = read_state(state)
-        mine = self._plan
-        for name in ("schedule", "final_size"):
-            old, new = getattr(saved.plan, name), getattr(mine, name)
-            if old != new:
-                raise ValueError(
-                    f"the state is of another {name}: {old!r}, not {new!r}; resume "
-                    "with the saved one"
-                )
         if saved.accumulate != self._accumulate and saved.window:
             raise ValueError(
                 f"the state was saved after {saved.window} of {saved.accumulate} "
@@ -223,18 +215,7 @@ class ProgressiveResize:
                 f"resume with accumulate={saved.accumulate}, or from a state saved "
                 "after an optimizer step"
             )
-        plan = saved.plan
-        length = (mine.total_steps, mine.steps_per_epoch)
-        if length != (plan.total_steps, plan.steps_per_epoch):
-            warnings.warn(
-                f"the saved run has {plan.total_steps} steps and this one "
-                f"{mine.total_steps}: each step trains at the larger of both plans' "
-                "sizes",
-                UserWarning,
-                stacklevel=2,
-            )
-            plan = plan.rebind(total_steps=length[0], steps_per_epoch=length[1])
-        self._plan = plan
+        self._plan = resume(saved.plan, self._plan, stacklevel=3)
         self._clock = Clock(saved.step, saved.batch, saved.window)
         self._in_hand = False
 
@@ -272,7 +253,7 @@ class ProgressiveResize:
             True
         """
         final, images = self._plan.final_size, self._resizer.image_size(batch)
-        self._check_full(images)
+        self._full.check(images)
         full = self._resizer(batch, final, full=images)
         if forward is None:
             first = self._resizer.first_image(full)
@@ -280,28 +261,14 @@ class ProgressiveResize:
         else:
             dry_run(model, lambda: forward(model, full), final)
 
+    def _advanced(self) -> Clock:
+        """Return the clock after one batch more."""
+        return advance(self._clock, self._accumulate, self._batches_per_epoch)
+
     def _settle(self) -> None:
         """Count the batch that :meth:`batches` has handed out."""
         if self._in_hand:
             self.step()
-
-    def _check_full(self, images: Size) -> None:
-        final = self._plan.final_size
-        if images == final:
-            return
-        if images.height < final.height or images.width < final.width:
-            raise ValueError(
-                f"the images are {images} and final_size is {final}: images are never "
-                "enlarged; lower final_size, or load larger images"
-            )
-        if not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"the images are {images} and final_size is {final}: training never "
-                "uses their own size",
-                UserWarning,
-                stacklevel=3,
-            )
 
     def _check_length(self, loader: Iterable[Any]) -> None:
         if self._batches_per_epoch is None or not isinstance(loader, Sized):

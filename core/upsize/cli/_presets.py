@@ -97,12 +97,10 @@ def _rows() -> dict[str, Preset]:
         rows[f"efficienttrain-{model}"] = Preset(
             f"EfficientTrain++ of {name}: stages of equal compute",
             partial(presets.efficienttrain, model),
-            300,
         )
     rows["autoprog"] = Preset(
         "AutoProg's four stages made by hand, in multiples of 32",
         presets.autoprog,
-        100,
         size=224,
     )
     return rows
