@@ -43,5 +43,5 @@ def warn_of_recompiles(
             f"the {limit} of torch._dynamo.config.recompile_limit: beyond it the model "
             f"runs uncompiled; give the schedule max_sizes={limit}, or raise the limit",
             UserWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel=stacklevel,
         )

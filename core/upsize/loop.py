@@ -34,6 +34,9 @@ class ProgressiveResize:
             advances every ``accumulate`` batches and at the end of an epoch, so that
             one size holds through a window.
         resizer: How to find and resize the images of a batch.
+        sized_loader: Whether the loader makes the images at their step's size already;
+            those then pass untouched. Without it, images below the full size are
+            refused.
 
     Raises:
         ValueError: When the length of the run or the full size is missing or
@@ -65,6 +68,7 @@ class ProgressiveResize:
         final_size: int | tuple[int, int] | None = None,
         accumulate: int = 1,
         resizer: Resizer | None = None,
+        sized_loader: bool = False,
     ) -> None:
         try:
             self._accumulate: int = whole_number(accumulate)
@@ -84,6 +88,7 @@ class ProgressiveResize:
         )
         self._batches_per_epoch = steps_per_epoch
         self._resizer = Resizer() if resizer is None else resizer
+        self._sized_loader = sized_loader
         self._clock = Clock()
         self._full = FullSizeCheck(self._plan.final_size)
         self._in_hand = False
@@ -108,8 +113,7 @@ class ProgressiveResize:
 
         Args:
             batch: A tensor (N, C, H, W) or any container of tensors, see
-                :class:`~upsize.resize.Resizer`. Images at the size already, as a
-                loader that follows the plan makes them, pass untouched.
+                :class:`~upsize.resize.Resizer`.
 
         Returns:
             A new batch, or the same one when nothing is to be done.
@@ -124,7 +128,7 @@ class ProgressiveResize:
         """
         size = self.size
         images = self._resizer.image_size(batch)
-        if images == size:
+        if images == size and (self._sized_loader or size == self._plan.final_size):
             return batch
         self._full.check(images)
         return self._resizer(batch, size, full=images)

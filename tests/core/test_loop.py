@@ -74,9 +74,19 @@ class TestSizes:
         assert mask.dtype == torch.int64
 
     def test_images_that_a_loader_made_small_pass(self) -> None:
-        resize = ProgressiveResize(RAMP, total_steps=8)
+        resize = ProgressiveResize(RAMP, total_steps=8, sized_loader=True)
         small = torch.rand(2, 3, 16, 16)
         assert resize(small) is small
+        assert resize(torch.rand(2, 3, 32, 32)).shape[-2:] == (16, 16)
+
+    def test_small_images_are_no_accident_of_the_first_size(self) -> None:
+        # final_size is twice the images' size: found at once, not at half of training.
+        resize = ProgressiveResize(Ramp(final_size=64), total_steps=8)
+        assert resize.size == (32, 32)
+        with pytest.raises(
+            ValueError, match="images are 32x32 and final_size is 64x64"
+        ):
+            resize(torch.rand(2, 3, 32, 32))
 
 
 class TestAccumulation:

@@ -1,3 +1,10 @@
-"""Progressive resizing for Accelerate: announced, not in this release (see CHANGELOG.md)."""
+"""Progressive resizing for Hugging Face Accelerate.
 
-__all__: list[str] = []
+:class:`ProgressiveResize` wraps the prepared loader of a training loop;
+:class:`ResizeHook` is for loops that cannot be edited.
+"""
+
+from upsize.accelerate._hook import ResizeHook
+from upsize.accelerate._progress import ProgressiveResize
+
+__all__ = ["ProgressiveResize", "ResizeHook"]

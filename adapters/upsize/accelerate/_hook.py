@@ -1,0 +1,144 @@
+"""A hook on the model, for training loops that cannot be edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from accelerate.hooks import (
+    ModelHook,
+    SequentialHook,
+    add_hook_to_module,
+    remove_hook_from_module,
+)
+from accelerate.optimizer import AcceleratedOptimizer
+from torch import nn
+
+from upsize.accelerate._progress import ProgressiveResize
+
+__all__ = ["ResizeHook"]
+
+
+class ResizeHook(ModelHook):
+    """Resize the images in the arguments of a model's forward while it trains.
+
+    For loops that cannot be edited, and models whose targets need no resize. Where the
+    loop is yours, use :meth:`ProgressiveResize.batches`, which has none of the limits
+    below.
+
+    Limits:
+        - Targets outside ``forward`` stay at full size: a loss over the model's output
+          and a mask raises an error of shapes, and boxes or keypoints are silently
+          wrong. Labels that go through ``forward`` are fine.
+        - The resize is inside the model: compiled, it is compiled for every size.
+        - ``accelerator.unwrap_model(model, keep_fp32_wrapper=False)`` under mixed
+          precision puts back the forward from before :meth:`Accelerator.prepare` and
+          so may drop a hook or break one: unwrap with the default, or :meth:`remove`
+          first.
+        - Only calls of the module itself count, in training mode: ``model(x)``, not
+          ``model.backbone(x)``.
+
+    Args:
+        resize: Holds the plan and the clock; the hook steps it, so do not use its
+            ``batches`` as well.
+        optimizer: The optimizer whose steps are counted, prepared or not.
+
+    Example:
+        >>> import torch
+        >>> from accelerate import Accelerator
+        >>> from upsize.schedule import Ramp
+        >>> accelerator = Accelerator(cpu=True)
+        >>> model = torch.nn.Conv2d(3, 4, 1)
+        >>> model, optimizer, loader = accelerator.prepare(
+        ...     model, torch.optim.SGD(model.parameters()),
+        ...     torch.utils.data.DataLoader(torch.rand(4, 3, 64, 64), 2),
+        ... )
+        >>> resize = ProgressiveResize(
+        ...     Ramp(final_size=64, increase_by=32), accelerator, loader=loader,
+        ...     epochs=2, verbose=False,
+        ... )
+        >>> hook = ResizeHook(resize, optimizer)
+        >>> _ = hook.attach(model)
+        >>> for epoch in range(2):
+        ...     for images in loader:
+        ...         out = model(images)
+        ...         out.sum().backward()
+        ...         optimizer.step()
+        ...         print(out.shape[-1], end=" ")
+        32 32 64 64
+        >>> hook.remove(model)
+        >>> resize.remove()
+    """
+
+    def __init__(
+        self,
+        resize: ProgressiveResize,
+        optimizer: torch.optim.Optimizer | AcceleratedOptimizer,
+    ) -> None:
+        self._resize = resize
+        self._optimizer = getattr(optimizer, "optimizer", optimizer)
+        self._counting: Any = None
+
+    def attach(self, model: nn.Module) -> nn.Module:
+        """Add the hook to a model, behind the hooks that it has.
+
+        Args:
+            model: The module whose calls are resized, before or after ``prepare``.
+
+        Returns:
+            The same module.
+
+        Raises:
+            ValueError: When the hook is on a model already: it would count twice.
+        """
+        if self._counting is not None:
+            raise ValueError("this hook is on a model already: remove it there first")
+        module: nn.Module = add_hook_to_module(model, self, append=True)
+        return module
+
+    def remove(self, model: nn.Module) -> None:
+        """Take the hook off a model, and leave its other hooks alone.
+
+        Raises:
+            ValueError: When the model does not have it.
+        """
+        hook = getattr(model, "_hf_hook", None)
+        if hook is self:
+            remove_hook_from_module(model)
+        elif not _drop(hook, self):
+            raise ValueError("this hook is not on the model: it was removed already")
+        else:
+            self.detach_hook(model)
+
+    def init_hook(self, module: nn.Module) -> nn.Module:
+        """Begin to count the steps of the optimizer."""
+        self._counting = self._optimizer.register_step_post_hook(
+            lambda *_: self._resize.step()
+        )
+        return module
+
+    def pre_forward(
+        self, module: nn.Module, *args: Any, **kwargs: Any
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Resize the arguments of a call in training mode."""
+        if not module.training:
+            return args, kwargs
+        resized: tuple[tuple[Any, ...], dict[str, Any]] = self._resize((args, kwargs))
+        self._resize._report()
+        return resized
+
+    def detach_hook(self, module: nn.Module) -> nn.Module:
+        """Stop counting."""
+        self._counting.remove()
+        self._counting = None
+        return module
+
+
+def _drop(hook: Any, mine: ModelHook) -> bool:
+    """Take ``mine`` out of a chain of hooks; say whether it was there."""
+    if not isinstance(hook, SequentialHook):
+        return False
+    kept = tuple(each for each in hook.hooks if each is not mine)
+    found = len(kept) < len(hook.hooks) or any(_drop(each, mine) for each in kept)
+    hook.hooks = kept
+    return found
