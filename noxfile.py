@@ -34,7 +34,9 @@ def _python(session: nox.Session) -> str:
 def everything(session: nox.Session) -> None:
     """Install the project, the demo and every tool, once for all sessions below."""
     groups = ["test", "types", "docs"]
-    session.install("-e", ".[demo]", *(f"--group={group}" for group in groups))
+    session.install(
+        "-e", ".[demo,lightning,accelerate]", *(f"--group={group}" for group in groups)
+    )
 
 
 @nox.session

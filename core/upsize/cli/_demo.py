@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,10 +19,11 @@ from upsize.cli._values import parse
 from upsize.schedule import Linear, Phases, Plan, Ramp, load
 
 if TYPE_CHECKING:
-    from upsize.demo import Data, Result
+    from upsize.demo import Data, Result, Runner
 
 __all__ = ["demo"]
 
+_FRAMEWORKS = ("accelerate",)
 _SIZE = 128
 _LEAST_SIZE = 8
 
@@ -66,11 +68,31 @@ def _load(folder: Path | None, size: int, seed: int, console: Console) -> Data:
         return load_folder(folder, size, track)
 
 
+def _runner(framework: str | None) -> Runner:
+    """Return what trains: a plain loop of PyTorch, or a framework's."""
+    if framework is None:
+        from upsize.demo import train
+
+        return train
+    if framework not in _FRAMEWORKS:
+        raise ValueError(
+            f"--with must be one of {', '.join(_FRAMEWORKS)}, not {framework!r}"
+        )
+    import_module(f"upsize.{framework}")  # says which extra is missing
+    runner: Runner = import_module(f"upsize.demo._{framework}").train
+    return runner
+
+
 def _compare(
-    data: Data, plans: dict[str, Plan], batch_size: int, seed: int, console: Console
+    train: Runner,
+    data: Data,
+    plans: dict[str, Plan],
+    batch_size: int,
+    seed: int,
+    console: Console,
 ) -> list[Result]:
     """Train along each plan, in turn, under a board of progress."""
-    from upsize.demo import Result, in_turn, train
+    from upsize.demo import Result, in_turn
 
     with Board(console, plans) as board:
         runs = {
@@ -123,6 +145,14 @@ def demo(
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=2, help="Images in a batch.")] = 32,
+    framework: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            help=f"Train with a framework: {', '.join(_FRAMEWORKS)}.",
+            show_default="a plain loop of PyTorch",
+        ),
+    ] = None,
     equal_time: Annotated[
         bool,
         typer.Option(
@@ -154,6 +184,7 @@ def demo(
         from upsize.plot import check_picture, save
 
         began = time.perf_counter()
+        train = _runner(framework)
         check_picture(output)
         grow, full = _schedule(
             schedule, size, None if initial_size is None else parse(initial_size)
@@ -173,7 +204,7 @@ def demo(
             highlight=False,
         )
         console.print(plans["progressive"].summary(), highlight=False, soft_wrap=True)
-        results = _compare(images, plans, batch_size, seed, console)
+        results = _compare(train, images, plans, batch_size, seed, console)
         if equal_time:
             baseline, progressive = results
             longer = affordable_epochs(
@@ -185,7 +216,9 @@ def demo(
                 highlight=False,
             )
             plan = grow.plan(epochs=longer, steps_per_epoch=steps, final_size=full)
-            results += _compare(images, {"equal time": plan}, batch_size, seed, console)
+            results += _compare(
+                train, images, {"equal time": plan}, batch_size, seed, console
+            )
         save(picture(results), output)
         console.print()
         console.print(results_table(results))

@@ -8,9 +8,9 @@ from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from upsize.demo._data import Data, Labelled
+from upsize.demo._data import Data
 from upsize.demo._model import small_resnet
 from upsize.demo._plans import steps_per_epoch
 from upsize.loop import ProgressiveResize
@@ -20,6 +20,7 @@ __all__ = [
     "Epoch",
     "OnStep",
     "Runner",
+    "Training",
     "augment",
     "in_turn",
     "train",
@@ -96,16 +97,67 @@ class _Normalize:
         )
 
 
-def _accuracy(model: nn.Module, data: Labelled, normalize: _Normalize) -> float:
-    model.eval()
-    right = 0
-    with torch.inference_mode():
-        for first in range(0, len(data), _VALIDATION_BATCH):
-            part = slice(first, first + _VALIDATION_BATCH)
-            guesses = model(normalize(data.images[part])).argmax(1)
-            right += int((guesses == data.labels[part]).sum())
-    model.train()
-    return right / len(data)
+class Training:
+    """What every runner trains, and in which order: model, optimizer and batches.
+
+    SGD with momentum and the one-cycle learning rate, which is in proportion to the
+    batch size.
+
+    Args:
+        data: The task.
+        plan: The sizes; its steps are those of
+            :func:`~upsize.demo.steps_per_epoch`.
+        batch_size: Images in a batch.
+        seed: Seed of the weights, the order and the augmentation: two runs of a seed
+            see the same images in the same order and the same positions.
+    """
+
+    def __init__(self, data: Data, plan: Plan, *, batch_size: int, seed: int) -> None:
+        self.steps_per_epoch = steps_per_epoch(len(data.train), batch_size)
+        self._data, self._batch_size = data, batch_size
+        self._generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = small_resnet(data.train.images.shape[1], len(data.classes))
+        self.model.to(memory_format=torch.channels_last)
+        self._normalize = _Normalize(data.train.images)
+        rate = _LEARNING_RATE_PER_IMAGE * batch_size
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(),
+            rate,
+            momentum=0.9,
+            weight_decay=5e-4,
+            nesterov=True,
+        )
+        self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, rate, total_steps=plan.total_steps + 1, pct_start=0.25
+        )
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of the next epoch at full size."""
+        train = self._data.train
+        order = torch.randperm(len(train), generator=self._generator)
+        for chosen in torch.split(order, self._batch_size)[: self.steps_per_epoch]:
+            images = augment(
+                train.images[chosen], self._generator, rotate=self._data.rotate
+            )
+            yield self._normalize(images), train.labels[chosen]
+
+    def accuracy(self) -> float:
+        """Return the share of the validation images that the model gets right."""
+        val = self._data.val
+        self.model.eval()
+        right = 0
+        with torch.inference_mode():
+            for images, labels in zip(
+                torch.split(val.images, _VALIDATION_BATCH),
+                torch.split(val.labels, _VALIDATION_BATCH),
+                strict=True,
+            ):
+                guesses = self.model(self._normalize(images)).argmax(1)
+                right += int((guesses == labels).sum())
+        self.model.train()
+        return right / len(val)
 
 
 def train(
@@ -113,59 +165,36 @@ def train(
 ) -> Iterator[Epoch]:
     """Train a small residual network in a plain loop of PyTorch.
 
-    SGD with momentum and the one-cycle learning rate, which is in proportion to the
-    batch size.
-
     Args:
         data: The task.
-        plan: The sizes; its steps are those of :func:`steps_per_epoch`.
+        plan: The sizes.
         batch_size: Images in a batch.
-        seed: Seed of the weights, the order and the augmentation: two runs of a seed
-            see the same images in the same order and the same positions.
+        seed: As for :class:`Training`.
         on_step: Called after each step.
 
     Yields:
         The state after each epoch.
     """
-    generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = small_resnet(data.train.images.shape[1], len(data.classes))
-    model.to(memory_format=torch.channels_last)
-    normalize = _Normalize(data.train.images)
-    rate = _LEARNING_RATE_PER_IMAGE * batch_size
-    optimizer = torch.optim.SGD(
-        model.parameters(), rate, momentum=0.9, weight_decay=5e-4, nesterov=True
-    )
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rate, total_steps=plan.total_steps + 1, pct_start=0.25
-    )
-    per_epoch = steps_per_epoch(len(data.train), batch_size)
+    training = Training(data, plan, batch_size=batch_size, seed=seed)
     resize = ProgressiveResize(
         plan.schedule,
         total_steps=plan.total_steps,
-        steps_per_epoch=per_epoch,
+        steps_per_epoch=training.steps_per_epoch,
         final_size=plan.final_size,
     )
-
-    def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(len(data.train), generator=generator)
-        for chosen in order[: per_epoch * batch_size].view(per_epoch, -1):
-            images = augment(data.train.images[chosen], generator, rotate=data.rotate)
-            yield normalize(images), data.train.labels[chosen]
-
     seconds, step = 0.0, 0
     while step < plan.total_steps:
         begin = time.perf_counter()
-        for images, labels in resize.batches(batches()):
-            optimizer.zero_grad()
-            torch.autograd.backward(F.cross_entropy(model(images), labels))
-            optimizer.step()
-            scheduler.step()
+        for images, labels in resize.batches(training.batches()):
+            training.optimizer.zero_grad()
+            loss = F.cross_entropy(training.model(images), labels)
+            torch.autograd.backward(loss)
+            training.optimizer.step()
+            training.scheduler.step()
             step += 1
             on_step(step, resize.size)
         seconds += time.perf_counter() - begin
-        yield Epoch(seconds, _accuracy(model, data.val, normalize))
+        yield Epoch(seconds, training.accuracy())
 
 
 def in_turn(runs: Mapping[str, Iterator[Epoch]]) -> dict[str, list[Epoch]]:

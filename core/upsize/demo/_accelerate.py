@@ -1,0 +1,83 @@
+"""The demo's training loop with Accelerate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import torch.nn.functional as F
+from accelerate import Accelerator
+from accelerate.utils import DataLoaderConfiguration
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from upsize.accelerate import ProgressiveResize
+from upsize.demo._data import Data
+from upsize.demo._run import Epoch, OnStep, Training
+from upsize.schedule import Plan
+
+__all__ = ["train"]
+
+
+class _Batches(IterableDataset[tuple[Tensor, Tensor]]):
+    """The batches that the plain loop draws, an epoch each time."""
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+
+    def __len__(self) -> int:
+        return self._training.steps_per_epoch
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self._training.batches()
+
+
+def train(
+    data: Data, plan: Plan, *, batch_size: int, seed: int, on_step: OnStep
+) -> Iterator[Epoch]:
+    """Train as :func:`upsize.demo.train` does, in a loop of Accelerate's.
+
+    Args:
+        data: The task.
+        plan: The sizes.
+        batch_size: Images in a batch.
+        seed: As for the plain loop: the same images in the same order.
+        on_step: Called after each step.
+
+    Yields:
+        The state after each epoch.
+    """
+    training = Training(data, plan, batch_size=batch_size, seed=seed)
+    accelerator = Accelerator(
+        cpu=True,
+        step_scheduler_with_optimizer=False,
+        dataloader_config=DataLoaderConfiguration(dispatch_batches=False),
+    )
+    model, optimizer, scheduler, loader = accelerator.prepare(
+        training.model,
+        training.optimizer,
+        training.scheduler,
+        DataLoader(_Batches(training), batch_size=None),
+    )
+    resize = ProgressiveResize(
+        plan.schedule,
+        accelerator,
+        loader=loader,
+        total_steps=plan.total_steps,
+        final_size=plan.final_size,
+        verbose=False,
+    )
+    seconds, step = 0.0, 0
+    while step < plan.total_steps:
+        begin = time.perf_counter()
+        for images, labels in resize.batches(loader):
+            with accelerator.accumulate(model):
+                optimizer.zero_grad()
+                accelerator.backward(F.cross_entropy(model(images), labels))
+                optimizer.step()
+                scheduler.step()
+            step += 1
+            on_step(step, resize.size)
+        seconds += time.perf_counter() - begin
+        yield Epoch(seconds, training.accuracy())
+    resize.remove()

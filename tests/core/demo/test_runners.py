@@ -1,0 +1,72 @@
+"""The demo through a framework: the same images, the same sizes, the same accuracy."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from upsize.cli._app import app
+from upsize.cli._demo import _FRAMEWORKS
+from upsize.demo import default_schedule, load_cells, steps_per_epoch, train
+
+
+@pytest.mark.parametrize("framework", _FRAMEWORKS)
+def test_a_framework_trains_as_the_plain_loop_does(framework: str) -> None:
+    data = load_cells(16, 0, lambda images, total: images)
+    plan = default_schedule(16).plan(
+        epochs=4, steps_per_epoch=steps_per_epoch(len(data.train), 64)
+    )
+    runs = []
+    for runner in (train, import_module(f"upsize.demo._{framework}").train):
+        sizes: list[Any] = []
+        epochs = list(
+            runner(
+                data, plan, batch_size=64, seed=0,
+                on_step=lambda step, size, sizes=sizes: sizes.append((step, size)),
+            )
+        )  # fmt: skip
+        assert [size for _, size in sizes] == [
+            plan.size_at(step) for step in range(plan.total_steps)
+        ]
+        runs.append(([epoch.accuracy for epoch in epochs], sizes))
+        assert epochs[-1].seconds > 0
+    assert runs[0] == runs[1]
+    assert len(plan.sizes) == 3
+
+
+@pytest.mark.parametrize("framework", _FRAMEWORKS)
+def test_the_command_with_a_framework(framework: str, tmp_path: Path) -> None:
+    output = str(tmp_path / "out.png")
+    result = CliRunner().invoke(
+        app,
+        [
+            "demo",
+            "--with",
+            framework,
+            "--epochs",
+            "1",
+            "--size",
+            "16",
+            "--output",
+            output,
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    assert "realised" in result.output
+
+
+def test_an_unknown_or_missing_framework(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = CliRunner().invoke(app, ["demo", "--with", "mxnet"])
+    assert result.exit_code == 2
+    assert "--with must be one of" in result.stderr
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    for name in [n for n in sys.modules if n.startswith("upsize.accelerate")]:
+        monkeypatch.delitem(sys.modules, name)
+    result = CliRunner().invoke(app, ["demo", "--with", "accelerate"])
+    assert result.exit_code == 1
+    assert 'pip install "upsize[accelerate]"' in result.stderr
