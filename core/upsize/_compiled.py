@@ -16,7 +16,10 @@ __all__ = ["warn_of_recompiles"]
 def _is_compiled(model: nn.Module) -> bool:
     """Whether torch.compile has seen the model or a part of it."""
     return any(
-        hasattr(module, "_orig_mod") or module._compiled_call_impl is not None
+        hasattr(module, "_orig_mod")
+        or module._compiled_call_impl is not None
+        # Lightning unwraps a compiled LightningModule, and keeps this.
+        or getattr(module, "_compiler_ctx", None) is not None
         for module in model.modules()
     )
 

@@ -78,7 +78,8 @@ def _check_moment(value: Any) -> float | int | str:
     return moment
 
 
-Moment = Annotated[float | int | str, BeforeValidator(_check_moment)]
+# int before float: jsonargparse takes the first that fits, and 2 is an epoch, 2.0 a share.
+Moment = Annotated[int | float | str, BeforeValidator(_check_moment)]
 
 
 def position(name: str, moment: float | str, run: Run) -> Fraction:

@@ -39,7 +39,7 @@ def _check_initial(value: Any) -> float | int | tuple[int, int]:
     raise ValueError(f"must be {_ALLOWED}, not {value!r}")
 
 
-InitialSize = Annotated[float | int | tuple[int, int], BeforeValidator(_check_initial)]
+InitialSize = Annotated[int | float | tuple[int, int], BeforeValidator(_check_initial)]
 
 
 def longer_axis(size: Size) -> int:

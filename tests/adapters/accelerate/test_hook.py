@@ -82,7 +82,7 @@ def test_evaluation_is_at_full_size() -> None:
 class Other(ModelHook):  # type: ignore[misc]
     calls = 0
 
-    def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+    def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         self.calls += 1
         return args, kwargs
 
