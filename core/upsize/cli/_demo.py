@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-_FRAMEWORKS = ("accelerate",)
+_FRAMEWORKS = ("accelerate", "lightning")
 _SIZE = 128
 _LEAST_SIZE = 8
 
@@ -78,7 +78,8 @@ def _runner(framework: str | None) -> Runner:
         raise ValueError(
             f"--with must be one of {', '.join(_FRAMEWORKS)}, not {framework!r}"
         )
-    import_module(f"upsize.{framework}")  # says which extra is missing
+    # Says which extra is missing, where one is.
+    _ = import_module(f"upsize.{framework}").ProgressiveResize
     runner: Runner = import_module(f"upsize.demo._{framework}").train
     return runner
 
