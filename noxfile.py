@@ -126,3 +126,13 @@ def bench(session: nox.Session) -> None:
         *session.posargs,
         external=True,
     )
+
+
+@nox.session(default=False)
+def oldest(session: nox.Session) -> None:
+    """Test the adapters on the oldest versions of their frameworks that we declare."""
+    session.install(
+        *("-e", ".[demo]", "--group=test"),
+        *("lightning==2.4.0", "pytorch-lightning==2.4.0", "accelerate==1.0.0"),
+    )
+    session.run("pytest", "tests/adapters", *session.posargs)

@@ -90,17 +90,17 @@ class _Turns(L.Callback):
         except BaseException as error:
             self._outcome.put(error)
 
-    def on_train_epoch_start(self, *_: Any) -> None:
+    def on_train_epoch_start(self, *_: Any, **__: Any) -> None:
         if not self._more.get():
             raise _Stop
         self._begin = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any, **__: Any) -> None:
         size = self._resize.size
         assert size is not None
         self._on_step(trainer.global_step, size)
 
-    def on_train_epoch_end(self, *_: Any) -> None:
+    def on_train_epoch_end(self, *_: Any, **__: Any) -> None:
         self._seconds += time.perf_counter() - self._begin
         self._outcome.put(self._seconds)
 
