@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from upsize._extras import missing_extra
 
 try:
+    import torch
     from torch import Tensor
 except ModuleNotFoundError as error:
     raise missing_extra("torch", "PyTorch tensors") from error
@@ -23,6 +24,7 @@ from upsize.schedule._size import as_size
 __all__ = ["Resizer", "resize"]
 
 Batch = TypeVar("Batch")
+_PLAIN_IMAGES = (torch.float32, torch.float16, torch.bfloat16, torch.uint8)
 Selector: TypeAlias = Hashable | list[Any]
 
 
@@ -191,6 +193,13 @@ class Resizer:
             >>> Resizer().first_image({"id": "a", "image": images}) is images
             True
         """
+        if self.images is None and not self._named:
+            # What nearly every batch is, at a fraction of the walk's time.
+            parts = batch if type(batch) in (tuple, list) and batch else (batch,)
+            if all(type(part) is Tensor for part in parts):
+                image: Tensor = parts[0]
+                if image.ndim >= 4 and image.dtype in _PLAIN_IMAGES:
+                    return image
         return first_image(self._assign(batch))
 
     def image_size(self, batch: Any) -> Size:

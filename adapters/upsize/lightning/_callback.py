@@ -153,7 +153,8 @@ class ResizeCallback:
         if size is None or self._log_name is None:
             return
         changed = size != self._reported
-        if changed or batch_idx == 0:
+        # Without a bar nobody asks, and the result would be carried along each step.
+        if (changed or batch_idx == 0) and trainer.progress_bar_callback is not None:
             pl_module.log(
                 self._log_name, float(max(size)), prog_bar=True, logger=False, on_step=True,
                 on_epoch=False, rank_zero_only=True, batch_size=1,
@@ -220,10 +221,15 @@ class ResizeCallback:
     def _resized(self, trainer: Any, batch: Any) -> Any:
         """Return the batch at its step's size where this callback has a say."""
         # The finders of batch sizes and learning rates take the callbacks away.
-        if trainer.sanity_checking or all(c is not self for c in trainer.callbacks):
+        if self not in trainer.callbacks:
             return batch
-        validating = trainer.validating and self.resize_valid and self._size is not None
-        if not (trainer.training or validating):
+        # By value: comparing Lightning's stages lower-cases strings, at every batch.
+        stage = trainer.state.stage.value
+        validating = stage == "validate"
+        if validating:
+            if not self.resize_valid or self._size is None:
+                return batch
+        elif stage != "train":
             return batch
         images = self.resizer.image_size(batch)
         if self._plan is None:
@@ -232,7 +238,8 @@ class ResizeCallback:
         assert plan is not None
         assert clock is not None
         assert check is not None
-        check.check(images)
+        if images != plan.final_size:
+            check.check(images)
         if validating:
             size = self._size
             assert size is not None
@@ -246,7 +253,7 @@ class ResizeCallback:
             if size != self._size and self.empty_cache and torch.cuda.is_available():
                 torch.cuda.empty_cache()  # pragma: no cover - needs a GPU
             self._size = size
-        return self.resizer(batch, size, full=images)
+        return batch if images == size else self.resizer(batch, size, full=images)
 
     def _dry_run(self, trainer: Any, batch: Any, images: Size) -> None:
         assert self._plan is not None

@@ -188,7 +188,9 @@ class TestReports:
                 seen.append(trainer.progress_bar_metrics["image_size"])
 
         resize, module = callback(), Module()
-        trainer(tmp_path, resize, Watch()).fit(module, loader())
+        trainer(tmp_path, resize, Watch(), enable_progress_bar=True).fit(
+            module, loader()
+        )
         assert seen == module.widths
 
     def test_every_logger_gets_every_change(self, tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ class TestReports:
         assert [(e.step, int(e.value)) for e in events.Scalars("px")] == changes
 
     def test_nothing_when_log_is_none(self, tmp_path: Path) -> None:
-        made = trainer(tmp_path, callback(log=None))
+        made = trainer(tmp_path, callback(log=None), enable_progress_bar=True)
         made.fit(Module(), loader())
         assert made.progress_bar_metrics == {}
 
