@@ -5,6 +5,7 @@ Not to its weights: in mid-epoch Lightning begins a plain DataLoader anew.
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint, OnExceptionCheckpoint
 from tests.adapters.lightning.tools import RAMP, Module, callback, loader, trainer
 
 from upsize.schedule import Ramp
+
+_FIT = inspect.signature(L.Trainer.fit).parameters
 
 
 def every(path: Path, steps: int) -> ModelCheckpoint:
@@ -40,15 +43,16 @@ def test_from_every_checkpoint(more: dict[str, Any], tmp_path: Path) -> None:
     whole, checkpoints = saved(tmp_path, **more)
     assert len(checkpoints) >= 3
     for checkpoint in checkpoints:
-        module = Module()
-        trainer(tmp_path, callback(), **more).fit(
-            module, loader(), ckpt_path=str(checkpoint), weights_only=True
-        )
-        left = len(module.widths)
-        assert module.widths == whole.widths[20 - left :]
+        resize, module = callback(), Module()
+        made = trainer(tmp_path, resize, **more)
+        safely = {"weights_only": True} if "weights_only" in _FIT else {}
+        made.fit(module, loader(), ckpt_path=str(checkpoint), **safely)
         done = int(checkpoint.stem.removeprefix("step="))
-        # Three steps an epoch with windows of two batches, else five.
-        assert left == 20 - (done // 3 * 5 if more else done)
+        if done < resize.plan.total_steps:
+            assert module.steps[0] == done
+        sizes = dict(zip(whole.steps, whole.widths, strict=True))
+        # Lightning 2.4 trains a batch more after a resume in mid-epoch.
+        assert module.widths == [sizes.get(step, 32) for step in module.steps]
 
 
 def test_after_an_exception(tmp_path: Path) -> None:
@@ -97,7 +101,8 @@ def test_a_shorter_run_reaches_full_size_where_its_plan_does(tmp_path: Path) -> 
             module, loader(), ckpt_path=checkpoint
         )
     fresh = Ramp(initial_size=16, increase_by=8, final_size=32).plan(total_steps=20)
-    assert module.widths == [fresh.size_at(n).width for n in range(12, 20)]
+    assert module.steps[0] == 12
+    assert module.widths == [fresh.size_at(n).width for n in module.steps]
 
 
 def test_a_checkpoint_from_before_the_callback(tmp_path: Path) -> None:
@@ -109,7 +114,8 @@ def test_a_checkpoint_from_before_the_callback(tmp_path: Path) -> None:
     trainer(tmp_path, resize).fit(
         module, loader(), ckpt_path=str(next(tmp_path.glob("*.ckpt")))
     )
-    assert module.widths == [resize.plan.size_at(n).width for n in range(12, 20)]
+    assert module.steps[0] == 12
+    assert module.widths == [resize.plan.size_at(n).width for n in module.steps]
 
 
 def test_another_schedule_is_refused(tmp_path: Path) -> None:
