@@ -45,6 +45,23 @@ def _epoch_length(trainer: Any, window: int) -> int | None:
     return None if math.isinf(batches) else -(-int(batches) // window)
 
 
+def _scheduled_steps(trainer: Any) -> int | None:
+    """Return the steps of a run whose windows GradientAccumulationScheduler changes.
+
+    The trainer's own estimate takes the first window for all of the run.
+    """
+    for callback in trainer.callbacks:
+        window_of = getattr(callback, "get_accumulate_grad_batches", None)
+        lengths = (trainer.num_training_batches, trainer.max_epochs)
+        if window_of is not None and math.inf not in lengths and lengths[1] > 0:
+            epochs = range(trainer.max_epochs)
+            batches = int(trainer.num_training_batches)
+            steps = [-(-batches // window_of(epoch)) for epoch in epochs]
+            most = trainer.max_steps if trainer.max_steps > 0 else math.inf
+            return int(min(sum(steps), most))
+    return None
+
+
 def clock_of(trainer: Any, pl_module: Any, total_steps: int | None) -> Clock:
     """Return the clock of a run that is about to start.
 
@@ -67,6 +84,8 @@ def clock_of(trainer: Any, pl_module: Any, total_steps: int | None) -> Clock:
     window = trainer.accumulate_grad_batches
     if total_steps is not None:
         return Clock(Counter.STEPS, total_steps, _epoch_length(trainer, window))
+    if (total := _scheduled_steps(trainer)) is not None:
+        return Clock(Counter.STEPS, total, None)
     estimate = trainer.estimated_stepping_batches
     if math.isinf(estimate):
         raise ValueError(

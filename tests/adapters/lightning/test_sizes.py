@@ -69,13 +69,25 @@ def test_limits(more: dict[str, Any], total: int, batches: int, tmp_path: Path) 
     assert module.widths[-1] == 32
 
 
-def test_a_changing_window(tmp_path: Path) -> None:
-    resize = callback(total_steps=11)
-    module = Module()
+@pytest.mark.parametrize(
+    ("own", "more", "total", "taken"),
+    [
+        ({}, {}, 14, 14),
+        ({}, {"max_steps": 12}, 12, 12),
+        ({"total_steps": 13}, {}, 13, 14),
+        ({}, {"max_steps": 12, "max_epochs": -1}, 12, 12),
+    ],
+)
+def test_a_changing_window(
+    own: dict[str, Any], more: dict[str, Any], total: int, taken: int, tmp_path: Path
+) -> None:
+    resize, module = callback(**own), Module()
     scheduler = GradientAccumulationScheduler({0: 1, 2: 4})
-    trainer(tmp_path, resize, scheduler).fit(module, loader())
-    assert len(set(module.steps)) == 14
+    trainer(tmp_path, resize, scheduler, **more).fit(module, loader())
+    assert resize.plan.total_steps == total
+    assert len(set(module.steps)) == taken
     assert module.widths == planned(resize, module.steps)
+    assert module.widths[-1] == 32
 
 
 class TwoOptimizers(Module):
