@@ -6,87 +6,120 @@ import inspect
 import warnings
 from typing import Any
 
-import torch
-
-from upsize._compiled import warn_of_recompiles
-from upsize._dry_run import dry_run
-from upsize._full_size import FullSizeCheck
-from upsize._resume import resume
 from upsize.lightning._batch_hook import BatchHook
-from upsize.lightning._clock import Clock, clock_of
+from upsize.lightning._clock import clock_of
+from upsize.lightning._report import Report
+from upsize.lightning._run import Run, Settings
+from upsize.lightning._state import State, read_state
 from upsize.resize import Resizer
 from upsize.schedule import Linear, Phases, Plan, Ramp, Size
-from upsize.schedule._size import as_size
+from upsize.schedule._base import BaseSchedule
+from upsize.schedule._size import whole_number
 
 __all__ = ["ResizeCallback"]
 
+_RAMP, _RESIZER = Ramp(), Resizer()  # both are frozen
+
 
 class ResizeCallback:
-    """All that the callbacks for both packages do.
+    """Train on small images first, by a callback of the trainer.
+
+    Each training batch is resized behind its transfer to the device and the user's own
+    transfer hooks, to the size that the plan has for the optimizer steps done. The
+    size goes to the progress bar and the loggers, the plan into the checkpoints. What
+    is touched is put back after training, an exception and Ctrl-C alike.
 
     Args:
-        schedule: What grows and when; ``None``: ``Ramp()``.
-        final_size: Full size in pixels, one side or (height, width); ``None``: the
-            schedule's, else that of the images in the first batch.
-        total_steps: Length of the run in optimizer steps; ``None``: as the trainer
-            estimates it when training starts.
-        resizer: How to find and resize the images of a batch; ``None``: ``Resizer()``.
-        resize_valid: Whether validation during training uses the size of training;
-            else it uses images as they come.
+        schedule: What grows and when.
+        final_size: Full size in pixels, one side or (height, width), where the
+            schedule does not name it. ``None``: the size of the first batch's images.
+        total_steps: Length of the run in optimizer steps, with manual optimisation in
+            batches. ``None``: what the trainer's settings and data give. Needed for a
+            trainer without end.
+        resizer: How to find and resize the images of a batch.
+        resize_valid: Whether validation during training uses the size that is trained
+            on, instead of the images as they come.
         preallocate: Whether to run the first batch forward and backward at full size
-            before training. Leaves no trace; needs a ``forward`` that takes the
-            images.
-        empty_cache: Whether to empty CUDA's cache on every change.
+            before training: it proves that this fits into the memory, and leaves no
+            trace. The module's ``forward`` is called with the first image of the batch.
+        empty_cache: Whether to empty CUDA's cache on every change of size.
         log: Name under which the progress bar and, on every change, each logger get
             the longer side in pixels; ``None``: not at all.
         verbose: Whether the first process prints the plan's summary.
+
+    Raises:
+        TypeError: When the schedule is none.
+        ValueError: When sizes contradict each other. At the start of training: for a
+            trainer without end, a second ProgressiveResize, a
+            ``training_step(dataloader_iter)``, a batch without images, or images
+            smaller than the full size.
+
+    Warns:
+        UserWarning: When the images are larger than the full size, training ends before
+            it, the data has no length, a resumed run has another one, or a compiled
+            model meets more sizes than its recompile limit.
+
+    Example:
+        >>> import lightning.pytorch as L
+        >>> from upsize.lightning import ProgressiveResize
+        >>> from upsize.schedule import Ramp
+        >>> resize = ProgressiveResize(Ramp(initial_size=0.5, start=0.5, finish=0.75))
+        >>> trainer = L.Trainer(
+        ...     max_epochs=90, callbacks=[resize], accelerator="cpu", logger=False,
+        ...     enable_checkpointing=False, enable_progress_bar=False,
+        ... )
+        >>> resize.state_key, resize.plan
+        ('upsize.ProgressiveResize', None)
     """
 
     def __init__(
         self,
-        schedule: Ramp | Linear | Phases | None = None,
+        schedule: Ramp | Linear | Phases = _RAMP,
         *,
         final_size: int | tuple[int, int] | None = None,
         total_steps: int | None = None,
-        resizer: Resizer | None = None,
+        resizer: Resizer = _RESIZER,
         resize_valid: bool = False,
         preallocate: bool = False,
         empty_cache: bool = False,
         log: str | None = "image_size",
         verbose: bool = True,
     ) -> None:
-        self.schedule = Ramp() if schedule is None else schedule
-        self.final_size = None if final_size is None else as_size(final_size)
-        if self.final_size is not None:
-            self.schedule.resolve(self.final_size)  # two that differ are refused here
-        self.total_steps = total_steps
-        self.resizer = Resizer() if resizer is None else resizer
-        self.resize_valid = resize_valid
-        self.preallocate = preallocate
-        self.empty_cache = empty_cache
-        # Not self.log: Lightning puts the function of that name on every callback.
-        self._log_name = log
-        self.verbose = verbose
-        self._saved: Plan | None = None
+        if not isinstance(schedule, BaseSchedule):
+            raise TypeError(
+                "schedule must be a Ramp, Linear or Phases of upsize.schedule, as "
+                f"Ramp(final_size=224), not {schedule!r}"
+            )
+        if final_size is not None:
+            schedule.resolve(final_size)  # refuses two that differ
+        try:
+            self._total = None if total_steps is None else whole_number(total_steps)
+        except ValueError as error:
+            raise ValueError(f"total_steps {error}") from None
+        self._settings = Settings(
+            schedule=schedule,
+            final_size=final_size,
+            resizer=resizer,
+            resize_valid=resize_valid,
+            preallocate=preallocate,
+            empty_cache=empty_cache,
+            verbose=verbose,
+        )
+        self._report = Report(log)  # not self.log, which Lightning sets to a function
+        self._saved: State | None = None
+        self._run: Run | None = None
         self._hook: BatchHook | None = None
-        self._begin()
-
-    def _begin(self) -> None:
-        self._plan: Plan | None = None
-        self._clock: Clock | None = None
-        self._check: FullSizeCheck | None = None
-        self._size: Size | None = None
-        self._reported: Size | None = None
 
     @property
     def plan(self) -> Plan | None:
-        """The plan; ``None`` until training has seen its first batch."""
-        return self._plan
+        """The plan, the size of every step; ``None`` before training has started."""
+        state = None if self._run is None else self._run.state
+        return None if state is None else state.plan
 
     @property
     def size(self) -> Size | None:
-        """Size of the last training batch; ``None`` before the first one."""
-        return self._size
+        """Size of the last batch trained on; ``None`` before the first."""
+        return None if self._run is None else self._run.size
 
     @property
     def state_key(self) -> str:
@@ -94,89 +127,74 @@ class ResizeCallback:
         return "upsize.ProgressiveResize"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the plan as plain JSON values; Lightning keeps the counters."""
-        plan = self._plan or self._saved
-        return {} if plan is None else {"plan": plan.model_dump(mode="json")}
+        """Return the plan as plain JSON values; nothing before there is one."""
+        state = (None if self._run is None else self._run.state) or self._saved
+        return {} if state is None else state.model_dump(mode="json")
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep the saved plan for the start of training.
+        """Keep the plan of a checkpoint, which training then goes on with.
+
+        Args:
+            state_dict: What :meth:`state_dict` gave.
 
         Raises:
             ValueError: When it is none of ours.
         """
-        if not state_dict:
-            return
-        try:
-            self._saved = Plan.model_validate(state_dict["plan"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                "the checkpoint's state of upsize.ProgressiveResize is no plan: "
-                f"{error}"
-            ) from error
+        self._saved = read_state(state_dict)
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
         """Stand behind the transfer of batches, for the time of a fit."""
         if stage != "fit":
             return
-        others = [c for c in trainer.callbacks if isinstance(c, ResizeCallback)]
-        if len(others) > 1:
+        count = sum(isinstance(each, ResizeCallback) for each in trainer.callbacks)
+        if count > 1:
             raise ValueError(
-                f"the trainer has {len(others)} ProgressiveResize callbacks, and each "
-                "would resize the batches of the other: leave one"
+                f"the trainer has {count} ProgressiveResize callbacks, and each would "
+                "resize what the other has resized: keep one"
             )
-        self._begin()
+        # A second fit of a trainer goes on where the first has stopped.
+        before = self._run if trainer.global_step else None
+        self._saved, self._run = None if before is None else before.state, None
+        self._report.begin()
+        self._remove()
         self._hook = BatchHook(
             trainer.strategy, lambda batch: self._resized(trainer, batch)
         )
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Find out how long the run is, and make the plan where the size is known."""
+        """Find out how long the run is: limits, finders and loaders are settled."""
         if "dataloader_iter" in inspect.signature(pl_module.training_step).parameters:
             raise ValueError(
-                "training_step(dataloader_iter) takes batches from the loader by "
-                "itself, where ProgressiveResize cannot resize them: take a batch, or "
-                "use upsize.loop.ProgressiveResize inside training_step"
+                "training_step(dataloader_iter) takes its batches from the loader by "
+                "itself, and ProgressiveResize never sees them: let training_step take "
+                "(batch, batch_idx), or resize in it with upsize.loop.ProgressiveResize"
             )
-        self._clock = clock_of(trainer, pl_module, self.total_steps)
-        known = self.final_size or self.schedule.target()
-        if known is None and self._saved is not None:
-            known = self._saved.final_size
-        if known is not None:
-            self._bind(trainer, known)
+        clock = clock_of(trainer, pl_module, self._total)
+        self._run = Run(self._settings, clock, self._saved)
+        self._run.start(trainer)
 
     def on_train_batch_start(
-        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+        self,
+        trainer: Any,
+        pl_module: Any,  # noqa: ARG002
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,
     ) -> None:
-        """Report the size: to the bar once an epoch, on a change everywhere."""
-        del batch
-        size = self._size
-        if size is None or self._log_name is None:
-            return
-        changed = size != self._reported
-        # Without a bar nobody asks, and the result would be carried along each step.
-        if (changed or batch_idx == 0) and trainer.progress_bar_callback is not None:
-            pl_module.log(
-                self._log_name, float(max(size)), prog_bar=True, logger=False, on_step=True,
-                on_epoch=False, rank_zero_only=True, batch_size=1,
-            )  # fmt: skip
-        if changed:
-            self._reported = size
-            for logger in trainer.loggers:
-                logger.log_metrics(
-                    {self._log_name: max(size)},
-                    step=trainer.fit_loop.epoch_loop._batches_that_stepped,
-                )
+        """Report the size."""
+        # None in a run that was resumed in the BatchNorm epoch of SWA.
+        if (size := self.size) is not None:  # pragma: no branch - nothing to report
+            self._report(trainer, size, batch_idx)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        """Warn when training has ended before full size, though the plan has it."""
-        plan = self._plan
-        if plan is None or self._size in (None, plan.final_size):
+        """Warn when full size was planned and not reached."""
+        plan, size = self.plan, self.size
+        if plan is None or size is None or size == plan.final_size:
             return
-        if plan.stages[-1].size == plan.final_size:
+        if plan.stages[-1].size == plan.final_size:  # else the plan has warned already
             warnings.warn(
-                f"training ended at {self._size}, not at the full size "
-                f"{plan.final_size}: it was shorter than the {plan.total_steps} steps "
-                "that were planned; give total_steps",
+                f"training ended at {size}, not at the full size {plan.final_size}: it "
+                f"was shorter than the {plan.total_steps} steps that were planned; give "
+                "ProgressiveResize total_steps= where the trainer cannot know the length",
                 UserWarning,
                 stacklevel=2,
             )
@@ -191,7 +209,7 @@ class ResizeCallback:
         pl_module: Any,  # noqa: ARG002
         exception: BaseException,  # noqa: ARG002
     ) -> None:
-        """Put it back here, too: after an exception there is no teardown."""
+        """Put it back here, too: no teardown follows an exception."""
         self._remove()
 
     def _remove(self) -> None:
@@ -199,65 +217,17 @@ class ResizeCallback:
             self._hook.remove()
             self._hook = None
 
-    def _bind(self, trainer: Any, final: Size) -> None:
-        """Make the plan of this run, or go on with the saved one."""
-        assert self._clock is not None
-        with warnings.catch_warnings():
-            if trainer.fast_dev_run:  # a batch or two never reach full size
-                warnings.simplefilter("ignore", UserWarning)
-            plan = self.schedule.plan(
-                final_size=None if self.schedule.target() else final,
-                total_steps=self._clock.total_steps,
-                steps_per_epoch=self._clock.steps_per_epoch,
-            )
-        if self._saved is not None:
-            plan, self._saved = resume(self._saved, plan), None
-        self._plan = plan
-        self._check = FullSizeCheck(plan.final_size)
-        warn_of_recompiles([trainer.lightning_module], plan)
-        if self.verbose and trainer.is_global_zero:
-            print(plan.summary())
-
     def _resized(self, trainer: Any, batch: Any) -> Any:
-        """Return the batch at its step's size where this callback has a say."""
-        # The finders of batch sizes and learning rates take the callbacks away.
-        if self not in trainer.callbacks:
+        """Return the batch at its size, while this callback has a say."""
+        # The finders of batch sizes and learning rates train without the callbacks.
+        if batch is None or self not in trainer.callbacks:
+            return batch
+        if (run := self._run) is None:
             return batch
         # By value: comparing Lightning's stages lower-cases strings, at every batch.
         stage = trainer.state.stage.value
-        validating = stage == "validate"
-        if validating:
-            if not self.resize_valid or self._size is None:
-                return batch
-        elif stage != "train":
-            return batch
-        images = self.resizer.image_size(batch)
-        if self._plan is None:
-            self._bind(trainer, images)
-        plan, clock, check = self._plan, self._clock, self._check
-        assert plan is not None
-        assert clock is not None
-        assert check is not None
-        if images != plan.final_size:
-            check.check(images)
-        if validating:
-            size = self._size
-            assert size is not None
-        elif trainer.fit_loop._skip_backward:
-            # StochasticWeightAveraging measures BatchNorm anew, in an epoch of its own.
-            size = plan.final_size
-        else:
-            size = plan.size_at(clock.step(trainer))
-            if self._size is None and self.preallocate:
-                self._dry_run(trainer, batch, images)
-            if size != self._size and self.empty_cache and torch.cuda.is_available():
-                torch.cuda.empty_cache()  # pragma: no cover - needs a GPU
-            self._size = size
-        return batch if images == size else self.resizer(batch, size, full=images)
-
-    def _dry_run(self, trainer: Any, batch: Any, images: Size) -> None:
-        assert self._plan is not None
-        final, module = self._plan.final_size, trainer.lightning_module
-        image = self.resizer.first_image(self.resizer(batch, final, full=images))
-        with trainer.precision_plugin.forward_context():
-            dry_run(module, lambda: module(image), final)
+        if stage == "train":
+            return run.train(trainer, batch)
+        if stage == "validate" and self._settings.resize_valid:
+            return run.validate(batch)
+        return batch

@@ -4,72 +4,62 @@ from __future__ import annotations
 
 import math
 import warnings
-from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-__all__ = ["Clock", "clock_of"]
+__all__ = ["Clock", "Counts", "clock_of"]
 
-
-class Counter(Enum):
-    """A counter of the trainer that survives a resume."""
-
-    STEPS = "optimizer steps"
-    BATCHES = "batches"
-    EPOCHS = "epochs"
+Counts: TypeAlias = Literal["optimizer steps", "batches", "epochs"]
 
 
 class Clock(NamedTuple):
-    """The length of a run in units of a counter."""
+    """The length of a run, and what its steps are."""
 
-    counter: Counter
+    counts: Counts
     total_steps: int
     steps_per_epoch: int | None
+    max_steps: int | None = None  # where it may end a run that counts batches
 
     def step(self, trainer: Any) -> int:
-        """Return how far the run is."""
-        if self.counter is Counter.EPOCHS:
+        """Return how many steps are done; Lightning restores each of the counters."""
+        if self.counts == "epochs":
             return int(trainer.current_epoch)
-        if self.counter is Counter.BATCHES:
-            # Not total_batch_idx: after an exception that is one ahead.
-            progress = trainer.fit_loop.epoch_loop.batch_progress
-            done = int(progress.total.completed)
-            if trainer.max_steps > 0:  # which may end the run before its epochs do
-                share = trainer.global_step * self.total_steps // trainer.max_steps
-                return max(done, int(share))
+        if self.counts == "optimizer steps":
+            return int(trainer.global_step)
+        # Not total_batch_idx, which is one ahead after an exception.
+        done = int(trainer.fit_loop.epoch_loop.batch_progress.total.completed)
+        if self.max_steps is None:
             return done
-        return int(trainer.global_step)
+        return max(done, int(trainer.global_step) * self.total_steps // self.max_steps)
 
 
-def _epoch_length(trainer: Any, window: int) -> int | None:
-    batches = trainer.num_training_batches
-    return None if math.isinf(batches) else -(-int(batches) // window)
+def _epoch_lengths(trainer: Any, batches: int) -> list[int]:
+    """Return the optimizer steps of each epoch that has any.
 
-
-def _scheduled_steps(trainer: Any) -> int | None:
-    """Return the steps of a run whose windows GradientAccumulationScheduler changes.
-
-    The trainer's own estimate takes the first window for all of the run.
+    The trainer's own estimate takes the first accumulation factor for all of them, and
+    counts the epoch in which StochasticWeightAveraging only measures BatchNorm.
     """
+    epochs, factor_of = trainer.max_epochs, None
     for callback in trainer.callbacks:
-        window_of = getattr(callback, "get_accumulate_grad_batches", None)
-        lengths = (trainer.num_training_batches, trainer.max_epochs)
-        if window_of is not None and math.inf not in lengths and lengths[1] > 0:
-            epochs = range(trainer.max_epochs)
-            batches = int(trainer.num_training_batches)
-            steps = [-(-batches // window_of(epoch)) for epoch in epochs]
-            most = trainer.max_steps if trainer.max_steps > 0 else math.inf
-            return int(min(sum(steps), most))
-    return None
+        if hasattr(callback, "swa_end"):
+            epochs = min(epochs, callback.swa_end + 1)
+        if hasattr(callback, "get_accumulate_grad_batches"):
+            factor_of = callback.get_accumulate_grad_batches
+    if factor_of is None:
+        return [-(-batches // trainer.accumulate_grad_batches)] * epochs
+    return [-(-batches // factor_of(epoch)) for epoch in range(epochs)]
 
 
 def clock_of(trainer: Any, pl_module: Any, total_steps: int | None) -> Clock:
     """Return the clock of a run that is about to start.
 
+    Optimizer steps, where there is one optimizer. With manual optimisation batches:
+    ``global_step`` counts the steps of each optimizer. Epochs, where nothing else is
+    known.
+
     Args:
-        trainer: The trainer.
-        pl_module: The module; with manual optimisation batches are counted, since
-            ``global_step`` counts every optimizer's steps.
-        total_steps: The length that the user gave.
+        trainer: The trainer, with its data loaders set up.
+        pl_module: The module.
+        total_steps: The length that the user gave, or ``None``.
 
     Raises:
         ValueError: When training has no end.
@@ -77,28 +67,36 @@ def clock_of(trainer: Any, pl_module: Any, total_steps: int | None) -> Clock:
     Warns:
         UserWarning: When only the epochs are known.
     """
-    if not pl_module.automatic_optimization and total_steps is None:
-        batches, epochs = _epoch_length(trainer, 1), trainer.max_epochs
-        if batches is not None and epochs not in (None, -1):
-            return Clock(Counter.BATCHES, batches * epochs, batches)
-    window = trainer.accumulate_grad_batches
+    manual = not pl_module.automatic_optimization
+    batches, epochs = trainer.num_training_batches, trainer.max_epochs
+    per_epoch, in_all = None, math.inf
+    if not math.isinf(batches):
+        bounded = epochs not in (None, -1)
+        lengths = _epoch_lengths(trainer, batches) if bounded else []
+        in_all = sum(lengths) or in_all
+        # Epochs that differ have no length that a schedule could count in.
+        window = 1 if manual else trainer.accumulate_grad_batches
+        per_epoch = -(-batches // window) if len(set(lengths)) < 2 else None
     if total_steps is not None:
-        return Clock(Counter.STEPS, total_steps, _epoch_length(trainer, window))
-    if (total := _scheduled_steps(trainer)) is not None:
-        return Clock(Counter.STEPS, total, None)
+        return Clock("batches" if manual else "optimizer steps", total_steps, per_epoch)
     estimate = trainer.estimated_stepping_batches
-    if math.isinf(estimate):
+    if manual and not math.isinf(in_all):
+        most = trainer.max_steps if trainer.max_steps > 0 else None
+        return Clock("batches", int(in_all), per_epoch, most)
+    if estimate == math.inf:
         raise ValueError(
-            "training has no end (max_epochs=-1 and max_steps=-1): give "
-            "ProgressiveResize total_steps, the optimizer steps after which full size "
-            "should have been reached"
+            "training has no end (max_epochs=-1 without max_steps): give "
+            "ProgressiveResize total_steps=, the optimizer steps that the schedule "
+            "shall spread over"
         )
-    if estimate >= 0:
-        return Clock(Counter.STEPS, int(estimate), _epoch_length(trainer, window))
+    if estimate > 0:
+        steps = int(min(estimate, in_all))
+        return Clock("optimizer steps", steps, None if manual else per_epoch)
     warnings.warn(
-        "the training data has no length: sizes change only between epochs; give "
-        "ProgressiveResize total_steps for finer ones",
+        "the training data has no length: the schedule counts epochs instead of steps, "
+        "and the size changes only between them; give ProgressiveResize total_steps=, "
+        "the optimizer steps of the whole run, for steps",
         UserWarning,
         stacklevel=3,
     )
-    return Clock(Counter.EPOCHS, trainer.max_epochs, 1)
+    return Clock("epochs", int(epochs), 1)

@@ -30,13 +30,16 @@ def test_each_package_has_its_class() -> None:
         _ = upsize.lightning.Nothing
 
 
+L_NAME, PL_NAME = "LightningProgressiveResize", "PytorchLightningProgressiveResize"
+
+
 @pytest.mark.parametrize(
     ("loaded", "installed", "name"),
     [
-        ([], ["lightning", "pytorch_lightning"], "_unified"),
-        ([], ["pytorch_lightning"], "_standalone"),
-        (["pytorch_lightning"], ["lightning", "pytorch_lightning"], "_standalone"),
-        (["lightning.pytorch", "pytorch_lightning"], ["lightning"], "_unified"),
+        ([], ["lightning", "pytorch_lightning"], L_NAME),
+        ([], ["pytorch_lightning"], PL_NAME),
+        (["pytorch_lightning"], ["lightning", "pytorch_lightning"], PL_NAME),
+        (["lightning", "pytorch_lightning"], ["lightning"], L_NAME),
     ],
 )
 def test_the_default_is_the_package_in_use(
@@ -45,7 +48,7 @@ def test_the_default_is_the_package_in_use(
     name: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for package in ("lightning.pytorch", "pytorch_lightning"):
+    for package in ("lightning", "pytorch_lightning"):
         if package not in loaded:
             monkeypatch.delitem(sys.modules, package)
     monkeypatch.setattr(
@@ -54,12 +57,13 @@ def test_the_default_is_the_package_in_use(
     assert upsize.lightning._default() == name
 
 
-def test_without_lightning(monkeypatch: pytest.MonkeyPatch) -> None:
-    for package in ("lightning.pytorch", "pytorch_lightning"):
+@pytest.mark.parametrize("name", ["ProgressiveResize", L_NAME, PL_NAME])
+def test_without_lightning(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("lightning", "pytorch_lightning"):
         monkeypatch.delitem(sys.modules, package)
     monkeypatch.setattr("upsize.lightning.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r'pip install "upsize\[lightning\]"'):
-        _ = upsize.lightning.ProgressiveResize
+        getattr(upsize.lightning, name)
 
 
 STANDALONE = """
@@ -106,7 +110,6 @@ def test_pytorch_lightning_alone() -> None:
 
 
 CONFIG = """
-seed_everything: 0
 trainer:
   max_epochs: 4
   accelerator: cpu
@@ -135,7 +138,7 @@ trainer:
             "{kind: phases, phases: [[0, 16], ['50%', 32]]}",
             Phases(phases=[(0, 16), ("50%", 32)]),
         ),
-        ("null", Ramp()),
+        ("", Ramp()),
     ],
 )
 def test_lightning_cli(
@@ -143,14 +146,17 @@ def test_lightning_cli(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["train.py"])
     path = tmp_path / "config.yaml"
-    path.write_text(CONFIG.replace("{schedule}", text))
+    given = CONFIG.replace("{schedule}", text)
+    path.write_text(given if text else CONFIG.replace("schedule: {schedule}", ""))
     cli = LightningCLI(
-        Module, args=["fit", "--config", str(path)], save_config_callback=None
+        Module,
+        args=["fit", "--config", str(path)],
+        save_config_callback=None,
+        seed_everything_default=False,
     )
     resize: Any = cli.trainer.callbacks[0]  # type: ignore[attr-defined]
     assert type(resize) is upsize.lightning.LightningProgressiveResize
-    assert resize.schedule == schedule
-    assert resize.resize_valid
+    assert resize.plan.schedule == schedule
     assert cli.model.widths == planned(resize, range(20))
 
 

@@ -13,7 +13,7 @@ import lightning.pytorch as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, OnExceptionCheckpoint
-from tests.adapters.lightning.tools import RAMP, Module, callback, loader, trainer
+from tests.adapters.lightning.tools import Module, callback, loader, trainer
 
 from upsize.schedule import Ramp
 
@@ -129,7 +129,7 @@ def test_another_schedule_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("state", [{"total": 3}, {"plan": {}}, {"plan": None}, [1]])
 def test_a_corrupt_state_is_refused(state: Any) -> None:
     resize = callback()
-    with pytest.raises(ValueError, match="is no plan"):
+    with pytest.raises(ValueError, match=r"state of .* is broken"):
         resize.load_state_dict(state)
     assert resize.state_dict() == {}
 
@@ -139,10 +139,8 @@ def test_the_state_is_there_before_training_starts(tmp_path: Path) -> None:
     checkpoint = torch.load(middle(tmp_path), weights_only=True)
     state = checkpoint["callbacks"]["upsize.ProgressiveResize"]
     resize = callback()
-    resize.load_state_dict({})
     assert resize.state_dict() == {}
     resize.load_state_dict(state)
     assert resize.state_dict() == state
     assert resize.plan is None
     assert isinstance(resize, L.Callback)
-    assert resize.schedule == RAMP

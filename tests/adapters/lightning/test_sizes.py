@@ -90,6 +90,14 @@ def test_a_changing_window(
     assert module.widths[-1] == 32
 
 
+def test_a_changing_window_has_no_epochs_to_count(tmp_path: Path) -> None:
+    resize = callback(Ramp(initial_size=16, increase_by=8, start=1, finish=2))
+    scheduler = GradientAccumulationScheduler({0: 1, 2: 4})
+    with pytest.raises(ValueError, match="give steps_per_epoch") as caught:
+        trainer(tmp_path, resize, scheduler).fit(Module(), loader())
+    assert "give moments as shares" in caught.value.__notes__[0]
+
+
 class TwoOptimizers(Module):
     """Manual optimisation: global_step counts both optimizers."""
 
@@ -126,14 +134,21 @@ def test_manual_optimisation_that_max_steps_ends(tmp_path: Path) -> None:
     assert module.widths[-1] == 32
 
 
-def test_manual_optimisation_in_steps(tmp_path: Path) -> None:
-    for own, more in (
-        ({}, {"max_epochs": -1, "max_steps": 20}),
-        ({"total_steps": 20}, {"max_epochs": 2}),
-    ):
-        resize = callback(**own)
-        module = fit(tmp_path, resize, TwoOptimizers(), **more)
-        assert module.widths == planned(resize, range(0, 20, 2))
+def test_manual_optimisation_with_a_given_length_counts_batches(
+    tmp_path: Path,
+) -> None:
+    resize = callback(total_steps=10)
+    module = fit(tmp_path, resize, TwoOptimizers(), max_epochs=2)
+    assert module.widths == planned(resize, range(10))
+    assert module.widths[-1] == 32
+
+
+def test_manual_optimisation_without_epochs_counts_steps(tmp_path: Path) -> None:
+    resize = callback()
+    more = {"max_epochs": -1, "max_steps": 20}
+    module = fit(tmp_path, resize, TwoOptimizers(), **more)
+    assert module.widths == planned(resize, range(0, 20, 2))
+    assert module.widths[-1] == 32
 
 
 class Stream(IterableDataset[Any]):
@@ -145,7 +160,7 @@ class Stream(IterableDataset[Any]):
 class TestWithoutLength:
     def test_sizes_change_between_epochs(self, tmp_path: Path) -> None:
         resize, module = callback(), Module()
-        with pytest.warns(UserWarning, match="no length: sizes change only between"):
+        with pytest.warns(UserWarning, match="no length: the schedule counts epochs"):
             trainer(tmp_path, resize).fit(module, DataLoader(Stream(), batch_size=4))
         assert module.widths == [16] * 10 + [24] * 5 + [32] * 5
 
