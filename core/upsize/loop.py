@@ -6,7 +6,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
-from torch import nn
+from upsize._extras import missing_extra
+
+try:
+    from torch import nn
+except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
+    raise missing_extra("torch", "Training loops") from error
 
 from upsize._clock import Clock, State, advance, end_epoch, read_state
 from upsize._dry_run import dry_run

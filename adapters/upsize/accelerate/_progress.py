@@ -8,15 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from accelerate import Accelerator
+from accelerate.data_loader import DataLoaderStateMixin
 from torch import nn
-
-from upsize._extras import missing_extra
-
-try:
-    from accelerate import Accelerator
-    from accelerate.data_loader import DataLoaderStateMixin
-except ModuleNotFoundError as error:
-    raise missing_extra("accelerate", "Runs with Accelerate") from error
 
 from upsize._clock import Clock
 from upsize._compiled import warn_of_recompiles

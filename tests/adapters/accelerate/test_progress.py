@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -404,11 +403,3 @@ def test_epochs_of_the_schedule() -> None:
         verbose=False,
     )  # fmt: skip
     assert resize.plan.stages[-1].start == 15
-
-
-def test_without_accelerate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "accelerate", None)
-    for name in ("upsize.accelerate", "upsize.accelerate._progress"):
-        monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(ImportError, match=r'pip install "upsize\[accelerate\]"'):
-        import upsize.accelerate  # noqa: F401

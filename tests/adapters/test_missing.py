@@ -1,0 +1,35 @@
+"""Without its framework an adapter says how to install it, whatever is imported first."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import sys
+for name in {blocked}:
+    sys.modules[name] = None
+from {module} import {name}
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "blocked", "extra"),
+    [
+        ("upsize.accelerate", "ProgressiveResize", ["accelerate"], "accelerate"),
+        ("upsize.accelerate._hook", "ResizeHook", ["accelerate"], "accelerate"),
+        ("upsize.resize", "Resizer", ["torch"], "torch"),
+        ("upsize.loop", "ProgressiveResize", ["torch"], "torch"),
+    ],
+)
+def test_the_error_names_the_command(
+    module: str, name: str, blocked: list[str], extra: str
+) -> None:
+    code = CODE.format(blocked=blocked, module=module, name=name)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: ")
+    assert f'pip install "upsize[{extra}]"' in last
