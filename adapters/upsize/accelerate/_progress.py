@@ -17,6 +17,7 @@ from upsize._compiled import warn_of_recompiles
 from upsize.loop import ProgressiveResize as _LoopResize
 from upsize.resize import Resizer
 from upsize.schedule import Linear, Phases, Ramp, Size
+from upsize.schedule._run import run_length
 
 __all__ = ["ProgressiveResize"]
 
@@ -114,10 +115,12 @@ class ProgressiveResize(_LoopResize):
             )
         else:
             # Windows run on across epochs: count batches as if they were one epoch.
-            batches = None if length is None or epochs is None else epochs * length
+            if total_steps is None or epochs is not None:
+                batches = run_length(epochs, length, total_steps).total_steps
+                total_steps = batches // accumulate
             super().__init__(
                 schedule,
-                total_steps=batches // accumulate if batches else total_steps,
+                total_steps=total_steps,
                 final_size=final_size,
                 accumulate=accumulate,
                 resizer=resizer,

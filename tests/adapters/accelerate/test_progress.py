@@ -141,6 +141,32 @@ def test_windows_across_epochs() -> None:
     assert resize.optimizer_steps == 10
 
 
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [
+        ({"epochs": 4, "total_steps": 3}, "both set the length"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, not 0"),
+        ({}, "length of the run is missing"),
+    ],
+)
+def test_bad_lengths_with_windows_across_epochs(
+    length: dict[str, Any], message: str
+) -> None:
+    accelerator = Accelerator(
+        cpu=True,
+        gradient_accumulation_plugin=GradientAccumulationPlugin(
+            num_steps=2, sync_with_dataloader=False
+        ),
+    )
+    loader = accelerator.prepare(DataLoader(dataset(), 4))
+    with pytest.raises(ValueError, match=message):
+        ProgressiveResize(RAMP, accelerator, loader=loader, verbose=False, **length)
+    resize = ProgressiveResize(
+        RAMP, accelerator, loader=loader, verbose=False, total_steps=7
+    )
+    assert resize.plan.total_steps == 7
+
+
 def test_a_schedule_that_never_resizes_is_bit_identical_to_no_adapter() -> None:
     plain = Run(resizer=False)
     plain.train()
