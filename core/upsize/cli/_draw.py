@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from upsize.schedule import Plan, Stage
+from upsize.schedule import Plan
+from upsize.schedule._table import stage_rows
 
 __all__ = ["stage_table", "staircase"]
 
@@ -72,17 +73,6 @@ def staircase(plan: Plan, width: int, height: int, *, ascii_only: bool = False) 
     return "\n".join(lines)
 
 
-def _row(stage: Stage, plan: Plan) -> tuple[str, ...]:
-    start, stop, size = stage
-    epoch = "-"
-    if plan.steps_per_epoch is not None:
-        epoch = f"{start / plan.steps_per_epoch:.4g}"
-    full = plan.total_steps * plan.final_size.height * plan.final_size.width
-    pixels = (stop - start) * size.height * size.width / full / plan.pixel_share
-    share = (stop - start) / plan.total_steps
-    return f"{start}", epoch, f"{size}", f"{100 * share:.1f} %", f"{100 * pixels:.1f} %"
-
-
 def stage_table(plan: Plan) -> Table:
     """Return a table of the stages; of many only the first and the last ones.
 
@@ -92,7 +82,8 @@ def stage_table(plan: Plan) -> Table:
     table = Table(title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for header in ("from step", "from epoch", "size", "of the steps", "of the pixels"):
         table.add_column(header, justify="left" if header == "size" else "right")
-    rows = [_row(stage, plan) for stage in plan.stages]
+    # Where a stage stops is where the next one starts.
+    rows = [(start, *rest) for start, _, *rest in stage_rows(plan)]
     if len(rows) > _MOST_ROWS:
         head, tail = _MOST_ROWS // 2, len(rows) - (_MOST_ROWS // 2 - 1)
         hidden = tail - head

@@ -12,7 +12,13 @@ from upsize.schedule._base import BaseSchedule, IncreaseMode
 from upsize.schedule._describe import Growth, describe_growth
 from upsize.schedule._moment import Moment, check_order, ordered_positions
 from upsize.schedule._run import Run
-from upsize.schedule._sides import InitialSize, check_fits, exact_longer, follow
+from upsize.schedule._sides import (
+    InitialSize,
+    check_fits,
+    check_some_pixel,
+    exact_longer,
+    follow,
+)
 from upsize.schedule._size import Multiple, Pixels, Size, as_size
 
 __all__ = ["Linear"]
@@ -138,12 +144,7 @@ class Linear(BaseSchedule):
         """Return the first size, or say why there is none."""
         multiple = as_size(self.multiple_of)
         initial = follow(self._scale(final) * max(final), final, multiple, round)
-        if min(initial) < 1:
-            raise ValueError(
-                f"initial_size={self.initial_size!r} of final_size={tuple(final)} "
-                f"rounded to multiple_of={tuple(multiple)} leaves no pixel: use a "
-                "larger initial_size"
-            )
+        check_some_pixel("initial_size", self.initial_size, initial, final, multiple)
         return initial
 
     def _crossings(

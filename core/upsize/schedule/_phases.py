@@ -13,7 +13,13 @@ from upsize.schedule._base import BaseSchedule, IncreaseMode, stages_of
 from upsize.schedule._describe import describe_moment
 from upsize.schedule._moment import Moment, parse_moment, position
 from upsize.schedule._run import Run
-from upsize.schedule._sides import InitialSize, check_fits, exact_longer, follow
+from upsize.schedule._sides import (
+    InitialSize,
+    check_fits,
+    check_some_pixel,
+    exact_longer,
+    follow,
+)
 from upsize.schedule._size import Multiple, Pixels, Size, as_size
 
 __all__ = ["Phases"]
@@ -145,9 +151,5 @@ class Phases(BaseSchedule):
             return Size(*spec)
         longer = exact_longer(spec, final, multiple, name="phases")
         size = follow(math.floor(longer), final, multiple)
-        if min(size) < 1:
-            raise ValueError(
-                f"phases: {spec!r} of final_size={tuple(final)} rounded down to "
-                f"multiple_of={tuple(multiple)} leaves no pixel: use a larger size"
-            )
+        check_some_pixel("phases", spec, size, final, multiple)
         return size

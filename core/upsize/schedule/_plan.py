@@ -153,9 +153,7 @@ of [224, 224].
 
     def table(self) -> str:
         """Return the stages as a table, a line each, and the share of pixels."""
-        return stage_table(
-            self.stages, self.steps_per_epoch, self.final_size, self.pixel_share
-        )
+        return stage_table(self)
 
     def __str__(self) -> str:
         return f"{self.summary()}\n\n{self.table()}"

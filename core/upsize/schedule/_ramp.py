@@ -15,6 +15,7 @@ from upsize.schedule._run import Run
 from upsize.schedule._sides import (
     InitialSize,
     check_fits,
+    check_some_pixel,
     exact_longer,
     follow,
     longer_axis,
@@ -173,12 +174,7 @@ class Ramp(BaseSchedule):
         # The ramp starts from the rounded side, which the other one then follows.
         longer = follow(side, final, multiple)[longer_axis(final)]
         initial = follow(longer, final, multiple)
-        if min(initial) < 1:
-            raise ValueError(
-                f"initial_size={self.initial_size!r} of final_size={tuple(final)} "
-                f"rounded down to multiple_of={tuple(multiple)} leaves no pixel: use "
-                "a larger initial_size"
-            )
+        check_some_pixel("initial_size", self.initial_size, initial, final, multiple)
         return initial
 
     def _growth(self, run: Run, final: Size) -> Growth:

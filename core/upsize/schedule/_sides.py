@@ -15,7 +15,14 @@ from upsize.schedule._size import Size, as_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["InitialSize", "check_fits", "exact_longer", "follow", "longer_axis"]
+__all__ = [
+    "InitialSize",
+    "check_fits",
+    "check_some_pixel",
+    "exact_longer",
+    "follow",
+    "longer_axis",
+]
 
 _ALLOWED = (
     "a share of final_size as a float above 0 and up to 1.0, or pixels: the longer "
@@ -75,6 +82,21 @@ def check_fits(name: str, size: Size, multiple: Size) -> None:
         raise ValueError(
             f"{name}={tuple(size)} is no multiple of multiple_of={tuple(multiple)}: "
             f"use {tuple(down)} or {tuple(up)}"
+        )
+
+
+def check_some_pixel(
+    name: str, spec: float | tuple[int, int], size: Size, final: Size, multiple: Size
+) -> None:
+    """Refuse a size of which rounding has left nothing.
+
+    Raises:
+        ValueError: Naming what asked for it.
+    """
+    if min(size) < 1:
+        raise ValueError(
+            f"{name}={spec!r} of final_size={tuple(final)} rounded to "
+            f"multiple_of={tuple(multiple)} leaves no pixel: use a larger size"
         )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from upsize.schedule._base import Stage
-from upsize.schedule._size import Size
+from typing import TYPE_CHECKING
 
-__all__ = ["stage_table"]
+if TYPE_CHECKING:
+    from upsize.schedule._plan import Plan
+
+__all__ = ["stage_rows", "stage_table"]
 
 _HEADER = (
     "from step",
@@ -17,19 +19,16 @@ _HEADER = (
 )
 
 
-def stage_table(
-    stages: tuple[Stage, ...],
-    steps_per_epoch: int | None,
-    final: Size,
-    pixel_share: float,
-) -> str:
-    """Return a line for each stage, and one with the share of pixels of them all."""
-    total = stages[-1].stop
-    full = total * final.height * final.width
-    rows: list[tuple[str, ...]] = [_HEADER]
-    for start, stop, size in stages:
-        epoch = "-" if steps_per_epoch is None else f"{start / steps_per_epoch:.4g}"
-        pixels = (stop - start) * size.height * size.width / full / pixel_share
+def stage_rows(plan: Plan) -> list[tuple[str, ...]]:
+    """Return a row for each stage, with a cell for each column of the header."""
+    total, final = plan.total_steps, plan.final_size
+    trained = plan.pixel_share * total * final.height * final.width
+    rows: list[tuple[str, ...]] = []
+    for start, stop, size in plan.stages:
+        epoch = "-"
+        if plan.steps_per_epoch is not None:
+            epoch = f"{start / plan.steps_per_epoch:.4g}"
+        pixels = (stop - start) * size.height * size.width / trained
         rows.append(
             (
                 f"{start}",
@@ -40,6 +39,12 @@ def stage_table(
                 f"{100 * pixels:.1f} %",
             )
         )
+    return rows
+
+
+def stage_table(plan: Plan) -> str:
+    """Return a line for each stage, and one with the share of pixels of them all."""
+    rows = [_HEADER, *stage_rows(plan)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
@@ -48,5 +53,6 @@ def stage_table(
         ).rstrip()
         for row in rows
     ]
-    lines.append(f"{100 * pixel_share:.1f} % of the pixels of full-size training")
+    share = 100 * plan.pixel_share
+    lines.append(f"{share:.1f} % of the pixels of full-size training")
     return "\n".join(lines)
