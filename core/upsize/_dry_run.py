@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from upsize._containers import leaves
 from upsize.schedule import Size
 
-__all__ = ["dry_run", "untouched"]
+__all__ = ["dry_run", "random_state", "untouched"]
 
 
 @contextmanager
-def _random_state(devices: set[torch.device]) -> Iterator[None]:
+def random_state(devices: set[torch.device]) -> Iterator[None]:
     """Put back the random state of Python, NumPy (where loaded) and torch."""
     python = random.getstate()
     numpy = sys.modules.get("numpy")
@@ -71,7 +71,7 @@ def untouched(model: nn.Module) -> Iterator[None]:
     as a list that a hook appends to, are not copied either.
     """
     devices = {tensor.device for tensor in (*model.parameters(), *model.buffers())}
-    with _random_state(devices), _module_state(model):
+    with random_state(devices), _module_state(model):
         yield
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from upsize._containers import Path, label, leaves, spell
-from upsize._policies import CANDIDATE, INPUT, POLICIES
+from upsize._policies import CANDIDATE, INPUT, POINTS, POLICIES
 from upsize.schedule import Size
 
 __all__ = ["Role", "assign", "first_image", "image_paths", "target_policies"]
@@ -84,19 +84,24 @@ def _named_role(path: Path, named: Mapping[Path, str]) -> str | None:
 
 def _typed_role(leaf: Tensor, path: Path, named: str | None) -> str | None:
     """Give the role that was ``named``, or that the type of ``leaf`` asks for."""
-    # Whoever holds a tv_tensor has imported the module: we need not.
-    types: Any = sys.modules.get("torchvision.tv_tensors")
-    if types is None or not isinstance(leaf, types.TVTensor):
-        return named
-    if isinstance(leaf, types.Image | types.Video):
-        return named or INPUT
-    if isinstance(leaf, types.Mask):
-        return named or "mask"
-    raise TypeError(
-        f"{label(path)} is a {type(leaf).__name__}, which this version does not "
-        "resize: it would no longer fit the images. Leave it out of the batch, or if "
-        f'it is normalised, say targets={{{spell(path)}: "keep"}}'
-    )
+    # Whoever holds one of these types has imported its module: we need not.
+    vision: Any = sys.modules.get("torchvision.tv_tensors")
+    if vision is not None and isinstance(leaf, vision.TVTensor):
+        if isinstance(leaf, vision.Image | vision.Video):
+            return named or INPUT
+        if isinstance(leaf, vision.Mask):
+            return named or "mask"
+        raise TypeError(
+            f"{label(path)} is a {type(leaf).__name__}, which this version does not "
+            "resize: it would no longer fit the images. Leave it out of the batch, or "
+            f'if it is normalised, say targets={{{spell(path)}: "keep"}}'
+        )
+    fastai: Any = sys.modules.get("fastai.vision.core")
+    if fastai is not None and isinstance(leaf, fastai.TensorImageBase):
+        return named or ("mask" if isinstance(leaf, fastai.TensorMask) else INPUT)
+    if fastai is not None and isinstance(leaf, fastai.TensorPoint):
+        return named or POINTS  # TensorBBox is one, too
+    return named
 
 
 def _looks_like_image(leaf: Tensor, first: bool) -> bool:
