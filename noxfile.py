@@ -35,7 +35,9 @@ def everything(session: nox.Session) -> None:
     """Install the project, the demo and every tool, once for all sessions below."""
     groups = ["test", "types", "docs"]
     session.install(
-        "-e", ".[demo,lightning,accelerate]", *(f"--group={group}" for group in groups)
+        "-e",
+        ".[demo,fastai,lightning,accelerate]",
+        *(f"--group={group}" for group in groups),
     )
 
 
@@ -137,7 +139,30 @@ def oldest(session: nox.Session) -> None:
     )
     # Old frameworks on a newer torch warn of much that is not ours.
     session.run(
-        *("pytest", "tests/adapters", "-o", "filterwarnings=default"),
+        *(
+            "pytest",
+            "tests/adapters",
+            "--ignore=tests/adapters/fastai",
+            "--ignore=tests/adapters/test_equal.py",
+            "-o",
+            "filterwarnings=default",
+        ),
         *session.posargs,
         env={"JSONARGPARSE_DEPRECATION_WARNINGS": "off"},
+    )
+
+
+@nox.session(default=False)
+def oldest_fastai(session: nox.Session) -> None:
+    """Test the adapter for fastai on the oldest version that we declare."""
+    session.install(
+        *("-e", ".[torch]", "--group=test", "torchvision", "accelerate"),
+        # What it needs; it declares a torch older than ours, and runs on ours.
+        *("fastcore<1.8", "fastprogress<1.1", "fastdownload", "pandas", "scipy"),
+        *("scikit-learn", "matplotlib", "requests", "spacy<4"),
+    )
+    session.install("--no-deps", "fastai==2.7.19")
+    session.run(
+        *("pytest", "tests/adapters/fastai", "-o", "filterwarnings=default"),
+        *session.posargs,
     )

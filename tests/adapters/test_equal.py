@@ -10,10 +10,14 @@ import lightning.pytorch as L
 import pytest
 import torch
 from accelerate import Accelerator
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner
+from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import upsize.accelerate
+import upsize.fastai
 import upsize.lightning
 import upsize.loop
 from upsize.schedule import Linear, Phases, Ramp
@@ -36,19 +40,19 @@ def model() -> nn.Module:
     )
 
 
-def with_loop(schedule: Any) -> Trained:
+def with_loop(schedule: Any, window: int = WINDOW) -> Trained:
     net = model()
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
     resize = upsize.loop.ProgressiveResize(
-        schedule, epochs=EPOCHS, steps_per_epoch=BATCHES, accumulate=WINDOW
+        schedule, epochs=EPOCHS, steps_per_epoch=BATCHES, accumulate=window
     )
     widths = []
     for _ in range(EPOCHS):
         for number, (images, labels) in enumerate(resize.batches(loader()), 1):
             widths.append(images.shape[-1])
-            loss = nn.functional.cross_entropy(net(images), labels) / WINDOW
+            loss = nn.functional.cross_entropy(net(images), labels) / window
             torch.autograd.backward(loss)
-            if number % WINDOW == 0 or number == BATCHES:
+            if number % window == 0 or number == BATCHES:
                 optimizer.step()
                 optimizer.zero_grad()
     return widths, net.state_dict()
@@ -100,9 +104,27 @@ def with_lightning(schedule: Any) -> Trained:
     return module.widths, module.net.state_dict()
 
 
-# Lightning's hints on workers and logging, and its calls into torch.
-@pytest.mark.filterwarnings("ignore:.*many workers", "ignore:.*LeafSpec:FutureWarning")
-@pytest.mark.parametrize(
+def with_fastai(schedule: Any) -> Trained:
+    net = model()
+    learner = Learner(
+        DataLoaders(loader(), [], device="cpu"), net,
+        loss_func=nn.functional.cross_entropy,
+        opt_func=OptimWrapper(opt=torch.optim.SGD(net.parameters(), 0.1)), lr=0.1,
+        cbs=upsize.fastai.ProgressiveResize(schedule=schedule, verbose=False),
+    )  # fmt: skip
+    widths: list[int] = []
+    hook = net[0].register_forward_pre_hook(
+        lambda module, args: widths.append(args[0].shape[-1])
+    )
+    learner.remove_cb(learner.progress)
+    with learner.no_logging():
+        learner.fit(EPOCHS)
+    hook.remove()
+    dry_run = len(widths) - EPOCHS * BATCHES
+    return widths[dry_run:], net.state_dict()
+
+
+SCHEDULES = pytest.mark.parametrize(
     "schedule",
     [
         Ramp(final_size=32, increase_by=4),
@@ -112,6 +134,11 @@ def with_lightning(schedule: Any) -> Trained:
         Ramp(initial_size=1.0, final_size=32),
     ],
 )
+
+
+# Lightning's hints on workers and logging, and its calls into torch.
+@pytest.mark.filterwarnings("ignore:.*many workers", "ignore:.*LeafSpec:FutureWarning")
+@SCHEDULES
 def test_the_same_sizes_and_the_same_weights(schedule: Any, tmp_path: Path) -> None:
     runs: list[Callable[[Any], Trained]] = [with_loop, with_accelerate, with_lightning]
     (widths, weights), *others = [run(schedule) for run in runs]
@@ -120,3 +147,11 @@ def test_the_same_sizes_and_the_same_weights(schedule: Any, tmp_path: Path) -> N
         assert other_widths == widths
         for name, value in weights.items():
             assert torch.equal(other_weights[name], value), name
+
+
+@SCHEDULES
+def test_fastai_without_accumulation(schedule: Any) -> None:
+    (widths, weights), (found, others) = with_loop(schedule, 1), with_fastai(schedule)
+    assert found == widths
+    for name, value in weights.items():
+        assert torch.equal(others[name], value), name

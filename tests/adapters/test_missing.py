@@ -20,6 +20,8 @@ from {module} import {name}
     [
         ("upsize.accelerate", "ProgressiveResize", ["accelerate"], "accelerate"),
         ("upsize.accelerate._hook", "ResizeHook", ["accelerate"], "accelerate"),
+        ("upsize.fastai", "ProgressiveResize", ["fastai"], "fastai"),
+        ("upsize.fastai._run", "Run", ["fastai"], "fastai"),
         ("upsize.resize", "Resizer", ["torch"], "torch"),
         ("upsize.loop", "ProgressiveResize", ["torch"], "torch"),
     ],

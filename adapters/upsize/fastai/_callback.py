@@ -1,0 +1,312 @@
+"""The callback of a fastai learner."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+from fastai.callback.core import Callback
+from fastai.callback.schedule import Learner
+from fastai.callback.tracker import TrackerCallback
+from fastai.torch_core import rank_distrib
+from torch.cuda import device_count
+
+from upsize._interpolate import Mode
+from upsize.fastai._column import SizeColumn
+from upsize.fastai._guard import FitGuard
+from upsize.fastai._peek import image_size
+from upsize.fastai._run import Run
+from upsize.fastai._settings import Settings, WhenFrozen, schedule_of
+from upsize.resize import Resizer
+from upsize.schedule import IncreaseMode, Linear, Phases, Plan, Ramp, Size
+
+__all__ = ["ProgressiveResize"]
+
+
+def _in_fine_tune() -> bool:
+    """Whether a fit is a part of ``fine_tune``, which tells nobody."""
+    code = Learner.fine_tune.__code__
+    frame = sys._getframe(1)
+    while frame.f_code is not code:
+        if frame.f_back is None:
+            return False
+        frame = frame.f_back
+    return True
+
+
+class ProgressiveResize(Callback):
+    """Train on small images first, by a callback with fastxtend's parameters.
+
+    Where the batch transforms resample images, these are made smaller there, else the
+    batch is resized. What is touched is put back after training, an exception and
+    Ctrl-C alike; nothing happens outside of a fit. A schedule starts anew in each fit.
+
+    Args:
+        initial_size: Size of the first stage: a share of the full size as a float, or
+            pixels: the longer side, or (height, width).
+        start: When the first resize happens: a share of training as a float, or an
+            epoch from 0 as an int.
+        finish: When the last one happens, in the same units.
+        increase_by: Pixels per resize; in epoch mode the least.
+        increase_mode: ``IncreaseMode.Batch``: at any batch; ``IncreaseMode.Epoch``: only
+            before an epoch.
+        resize_mode: "bilinear", "bicubic" or "nearest", and where no transform was
+            given a size also "area" and "nearest-exact"; smoothed as images shrink. Back
+            to the transform's own at full size.
+        resize_valid: Whether validation during training uses the size that was trained
+            on last, instead of the full one.
+        final_size: Full size in pixels, one side or (height, width). ``None``: that of
+            the training images.
+        add_resize: Whether always to resize the batch in a step of its own, after all
+            batch transforms.
+        resize_targ: Whether that step resizes image-like targets, too. Masks, points
+            and boxes of fastai's types follow the images in any case.
+        preallocate_bs: Batch size of the dry run; ``None``: that of the training batch.
+        preallocate: Whether to run the first batch forward and backward at full size
+            before training: it takes the memory that training will need, and leaves
+            no trace.
+        empty_cache: Whether to empty CUDA's cache before an epoch of another size; in
+            epoch mode only.
+        verbose: Whether the first process prints the plan's summary.
+        schedule: Any other schedule, instead of the parameters above that describe one.
+        when_frozen: In the frozen part of ``fine_tune``: "initial": train it at the
+            first size; "final": at full size; "schedule": run the schedule there, too.
+
+    Raises:
+        TypeError, ValueError: For a value that is not allowed. In ``before_fit``: for
+            data without images or smaller than the full size, validation images of
+            another size, ``resize_targ`` where no step resizes, or a mode that the
+            transforms do not have.
+
+    Warns:
+        UserWarning: When images are larger than the full size, training ends before it,
+            ``empty_cache`` meets several GPUs, or a tracking callback would compare
+            losses of different sizes.
+
+    Example:
+        >>> from upsize.fastai import IncreaseMode, ProgressiveResize
+        >>> resize = ProgressiveResize(increase_by=16, increase_mode=IncreaseMode.Epoch)
+        >>> resize.name, resize.plan
+        ('progressive_resize', None)
+    """
+
+    # Behind TrainEvalCallback, which starts the epoch; before MixUp and CutMix.
+    order = -5
+
+    def __init__(
+        self,
+        initial_size: float | tuple[int, int] = 0.5,
+        start: float | str = 0.5,
+        finish: float | str = 0.75,
+        increase_by: int = 4,
+        increase_mode: IncreaseMode = IncreaseMode.Batch,
+        resize_mode: Mode = "bilinear",
+        resize_valid: bool = True,
+        final_size: int | tuple[int, int] | None = None,
+        add_resize: bool = False,
+        resize_targ: bool = False,
+        preallocate_bs: int | None = None,
+        preallocate: bool = True,
+        empty_cache: bool = False,
+        verbose: bool = True,
+        *,
+        schedule: Ramp | Linear | Phases | None = None,
+        when_frozen: WhenFrozen = "initial",
+    ) -> None:
+        self._guard: FitGuard | None = None
+        self._fitting = False
+        self._run: Run | None = None
+        super().__init__()
+        ramp = {
+            "initial_size": initial_size,
+            "start": start,
+            "finish": finish,
+            "increase_by": increase_by,
+            "increase_mode": increase_mode,
+        }
+        self._settings = Settings(
+            schedule=schedule_of(schedule, final_size, ramp),
+            final_size=final_size,
+            resize_mode=resize_mode,
+            resize_valid=resize_valid,
+            add_resize=add_resize,
+            resize_targ=resize_targ,
+            preallocate_bs=preallocate_bs,
+            preallocate=preallocate,
+            empty_cache=empty_cache,
+            verbose=verbose,
+            when_frozen=when_frozen,
+        )
+
+    @property
+    def learn(self) -> Any:
+        """The learner, which fastai sets."""
+        return vars(self).get("_learn")
+
+    @learn.setter
+    def learn(self, learner: Any) -> None:
+        if self._guard is not None:
+            self._guard.remove()
+        self.__dict__["_learn"] = learner
+        self._guard = None
+        if learner is not None:
+            self._guard = FitGuard(learner, self._begin, self._end)
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan of the last fit, the size of every batch; ``None`` before."""
+        return None if self._run is None else self._run.plan
+
+    @property
+    def size(self) -> Size | None:
+        """Size of the last batch trained on; ``None`` before the first."""
+        return None if self._run is None else self._run.size
+
+    def before_fit(self) -> None:
+        """Find the full size, make the plan, and take over the batch transforms."""
+        if not self._fitting or self._run is not None:
+            return  # validate, get_preds, tta, ...: nothing is trained
+        learner, settings = self.learn, self._settings
+        count = sum(isinstance(each, ProgressiveResize) for each in learner.cbs)
+        if count > 1:
+            raise ValueError(
+                f"the learner has {count} ProgressiveResize callbacks, and each would "
+                "resize what the other has resized: keep one"
+            )
+        tuning = learner.opt.frozen_idx > 0 and _in_fine_tune()
+        if tuning and settings.when_frozen == "final":
+            self._fitting = False
+            return
+        self._frozen = tuning and settings.when_frozen == "initial"
+        self._run = run = Run(settings, learner)
+        self._warn()
+        final = self._full_size(run)
+        # DistributedTrainer shortens the loaders only after us.
+        if final is not None and not hasattr(learner, "distributed_trainer"):
+            self._bind(run, final)
+        self._final = final
+        self._metric = SizeColumn(lambda: run.size)
+        learner.metrics = [*learner.metrics, self._metric]
+        run.take_over()
+
+    def before_train(self) -> None:
+        """Set the clock to the first batch of the epoch."""
+        if (run := self._active) is not None:
+            if run.plan is None and self._final is not None:
+                self._bind(run, self._final)
+            run.begin_epoch(self.learn.epoch)
+
+    def before_batch(self) -> None:
+        """Resize what is not at its size already."""
+        if (run := self._active) is None:
+            return
+        if self.learn.training:
+            known = run.plan is not None
+            run.train()
+            if not known:
+                self._say(run)
+        elif self._settings.resize_valid:
+            run.validate()
+
+    def after_step(self) -> None:
+        """Note that the optimizer has made a step."""
+        if (run := self._active) is not None:
+            run.stepped()
+
+    def after_batch(self) -> None:
+        """Count the batch, and show its size beside the loss."""
+        if (run := self._active) is None or not self.learn.training:
+            return
+        run.counted()
+        bar = getattr(getattr(self.learn, "progress", None), "pbar", None)
+        if bar is not None:
+            # fastai draws the bar, then writes the loss here anew in each batch.
+            bar.comment = f"{bar.comment}, {run.size}" if bar.comment else f"{run.size}"
+
+    @property
+    def _active(self) -> Run | None:
+        """The run of a fit that is going on."""
+        return self._run if self._fitting else None
+
+    def _begin(self) -> None:
+        """Note that a fit begins which is one of the user's."""
+        self._fitting = not hasattr(self.learn, "lr_finder")
+        if self._fitting:
+            self._run = None
+
+    def _end(self, completed: bool) -> None:
+        """Put back all that was touched, however the fit has ended."""
+        fitting, self._fitting = self._fitting, False
+        if not fitting or (run := self._run) is None:
+            return
+        run.undo()
+        self.learn.metrics = [m for m in self.learn.metrics if m is not self._metric]
+        plan = run.plan
+        if not completed or self._frozen or plan is None or run.size is None:
+            return
+        if run.size != plan.final_size == plan.stages[-1].size:
+            warnings.warn(
+                f"training ended at {run.size}, not at the full size "
+                f"{plan.final_size}: it was shorter than the {plan.total_steps} batches "
+                "that were planned",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def _full_size(self, run: Run) -> Size | None:
+        """Return the full size that is asked for, or that of the training images."""
+        settings, dls = self._settings, self.learn.dls
+        resizer = Resizer()
+        train = image_size(dls.loaders[0], resizer, "the training images")
+        valid = None
+        if settings.resize_valid and len(dls.loaders) > 1:
+            valid = image_size(dls.loaders[1], resizer, "the validation images")
+        given = settings.final_size or settings.schedule.target()
+        if given is None and train and valid and train != valid:
+            raise ValueError(
+                f"the validation images are {valid} and the training images {train}, "
+                "and resize_valid=True gives both one size: load them at one size, or "
+                "give resize_valid=False"
+            )
+        final = train if given is None else settings.schedule.resolve(given)
+        run.expect(final, [size for size in (train, valid) if size is not None])
+        return final
+
+    def _bind(self, run: Run, final: Size) -> None:
+        run.bind(final, frozen=self._frozen)
+        self._say(run)
+
+    def _say(self, run: Run) -> None:
+        """Print what will happen."""
+        plan = run.plan
+        if plan is None or not self._settings.verbose or rank_distrib():
+            return
+        if self._frozen:
+            size = list(plan.stages[0].size)
+            print(f"Training the frozen model at the initial image size of {size}.")
+        else:
+            print(plan.summary())
+
+    def _warn(self) -> None:
+        """Warn of what will not do what it seems to."""
+        settings = self._settings
+        if settings.empty_cache and device_count() > 1:
+            warnings.warn(
+                "empty_cache=True empties the cache of the current GPU of this process "
+                f"only, and there are {device_count()}",
+                UserWarning,
+                stacklevel=2,
+            )
+        trackers = [cb for cb in self.learn.cbs if isinstance(cb, TrackerCallback)]
+        if settings.resize_valid and trackers and not self._frozen:
+            warnings.warn(
+                f"{trackers[0]} compares losses that are validated at different sizes: "
+                "give ProgressiveResize resize_valid=False",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def __reduce__(self) -> Any:
+        # An exported learner is for inference, and must load without upsize.
+        return Callback, ()
