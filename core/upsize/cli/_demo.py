@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-_FRAMEWORKS = ("accelerate", "lightning")
+_FRAMEWORKS = ("accelerate", "fastai", "lightning")
 _SIZE = 128
 _LEAST_SIZE = 8
 
@@ -78,9 +79,12 @@ def _runner(framework: str | None) -> Runner:
         raise ValueError(
             f"--with must be one of {', '.join(_FRAMEWORKS)}, not {framework!r}"
         )
-    # Says which extra is missing, where one is.
-    _ = import_module(f"upsize.{framework}").ProgressiveResize
-    runner: Runner = import_module(f"upsize.demo._{framework}").train
+    with warnings.catch_warnings():
+        # What fastai and its dependencies say of each other as they are imported.
+        warnings.simplefilter("ignore")
+        # Says which extra is missing, where one is.
+        _ = import_module(f"upsize.{framework}").ProgressiveResize
+        runner: Runner = import_module(f"upsize.demo._{framework}").train
     return runner
 
 

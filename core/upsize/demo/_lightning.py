@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 import warnings
 from collections.abc import Iterator
-from queue import SimpleQueue
 from typing import Any
 
 import lightning.pytorch as L
@@ -16,14 +13,11 @@ from torch import Tensor
 
 from upsize.demo._data import Data
 from upsize.demo._run import Epoch, OnStep, Training
+from upsize.demo._turns import Turns
 from upsize.lightning import ProgressiveResize
 from upsize.schedule import Plan
 
 __all__ = ["train"]
-
-
-class _Stop(BaseException):
-    """Nobody wants the epochs that are left; no error, so that nothing catches it."""
 
 
 class _Batches:
@@ -57,43 +51,15 @@ class _Module(L.LightningModule):
 
 
 class _Turns(L.Callback):
-    """Stops the trainer after each epoch, until the next one is asked for.
+    """Hands the trainer's epochs to the turns, and its steps to ``on_step``."""
 
-    A trainer cannot be left and entered again as a generator can, so it runs in a
-    thread of its own. The two threads never run at the same time.
-    """
-
-    def __init__(self, resize: ProgressiveResize, on_step: OnStep) -> None:
-        self._resize, self._on_step = resize, on_step
-        self._more: SimpleQueue[bool] = SimpleQueue()
-        self._outcome: SimpleQueue[float | BaseException] = SimpleQueue()
-        self._seconds = self._begin = 0.0
-
-    def ask(self) -> float:
-        """Let the trainer run an epoch; return its seconds of training so far."""
-        self._more.put(True)
-        outcome = self._outcome.get()
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    def stop(self) -> None:
-        """Let the trainer end where it waits."""
-        self._more.put(False)
-
-    def fit(self, trainer: L.Trainer, module: _Module, batches: _Batches) -> None:
-        """Train, in the thread."""
-        try:
-            trainer.fit(module, batches)
-        except _Stop:
-            pass
-        except BaseException as error:
-            self._outcome.put(error)
+    def __init__(
+        self, resize: ProgressiveResize, turns: Turns, on_step: OnStep
+    ) -> None:
+        self._resize, self._turns, self._on_step = resize, turns, on_step
 
     def on_train_epoch_start(self, *_: Any, **__: Any) -> None:
-        if not self._more.get():
-            raise _Stop
-        self._begin = time.perf_counter()
+        self._turns.begin()
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any, **__: Any) -> None:
         size = self._resize.size
@@ -101,8 +67,7 @@ class _Turns(L.Callback):
         self._on_step(trainer.global_step, size)
 
     def on_train_epoch_end(self, *_: Any, **__: Any) -> None:
-        self._seconds += time.perf_counter() - self._begin
-        self._outcome.put(self._seconds)
+        self._turns.end()
 
 
 def train(
@@ -125,10 +90,10 @@ def train(
     warnings.filterwarnings("ignore", r".*LeafSpec", FutureWarning)
     training = Training(data, plan, batch_size=batch_size, seed=seed)
     resize = ProgressiveResize(plan.schedule, final_size=plan.final_size, verbose=False)
-    turns = _Turns(resize, on_step)
+    turns = Turns()
     trainer = L.Trainer(
         max_epochs=plan.total_steps // training.steps_per_epoch,
-        callbacks=[resize, turns],
+        callbacks=[resize, _Turns(resize, turns, on_step)],
         accelerator="cpu",
         devices=1,
         logger=False,
@@ -136,15 +101,8 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    thread = threading.Thread(
-        target=turns.fit,
-        args=(trainer, _Module(training), _Batches(training)),
-        daemon=True,
-    )
-    thread.start()
-    try:
-        for _ in range(plan.total_steps // training.steps_per_epoch):
-            yield Epoch(turns.ask(), training.accuracy())
-    finally:
-        turns.stop()
-        thread.join()
+    module, batches = _Module(training), _Batches(training)
+    for seconds in turns.run(
+        lambda: trainer.fit(module, batches), trainer.max_epochs or 0
+    ):
+        yield Epoch(seconds, training.accuracy())
