@@ -1,0 +1,87 @@
+"""Run by torchrun in test_two_processes.py: prints what this process trained on."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from typing import Any
+
+import torch
+
+warnings.simplefilter("ignore")
+
+from fastai.callback.core import Callback  # noqa: E402
+from fastai.data.core import DataLoaders, TfmdDL  # noqa: E402
+from fastai.distributed import DistributedDL  # noqa: E402
+from fastai.learner import Learner  # noqa: E402
+from fastai.torch_core import TensorImage, num_distrib  # noqa: E402
+from fastai.vision.augment import aug_transforms  # noqa: E402
+from torch import nn  # noqa: E402
+
+from upsize.fastai import ProgressiveResize  # noqa: E402
+
+
+class Images:
+    def __len__(self) -> int:
+        return 45  # uneven on two processes
+
+    def __getitem__(self, index: int) -> Any:
+        generator = torch.Generator().manual_seed(index)
+        return TensorImage(torch.rand(3, 16, 16, generator=generator)), index % 2
+
+
+class Seen(Callback):
+    order = 20
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widths: list[int] = []
+
+    def before_batch(self) -> None:
+        if self.training:
+            self.widths.append(self.xb[0].shape[-1])
+
+
+def broadcast(self: Any, indices: Any, rank: int) -> Any:
+    """Send indices over gloo: fastai's own way leads over a GPU."""
+    sent = torch.tensor(indices)
+    torch.distributed.broadcast(sent, rank)
+    return sent.tolist()
+
+
+def main() -> None:
+    batch_tfms = aug_transforms() if sys.argv[1] == "aug" else None
+    DistributedDL._broadcast = broadcast
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    loaders = [
+        TfmdDL(Images(), bs=4, num_workers=0, after_batch=batch_tfms, shuffle=shuffle)
+        for shuffle in (True, False)
+    ]
+    resize, seen = ProgressiveResize(increase_by=2, verbose=False), Seen()
+    learn = Learner(
+        DataLoaders(*loaders, device="cpu"),
+        net,
+        loss_func=nn.functional.cross_entropy,
+        cbs=[resize, seen],
+    )
+    learn.remove_cb(learn.progress)
+    with learn.distrib_ctx(sync_bn=False), learn.no_logging():
+        world = num_distrib()
+        learn.fit(4)
+    assert resize.plan is not None
+    steps = range(resize.plan.total_steps)
+    report = {
+        "world": world,
+        "as planned": seen.widths == [resize.plan.size_at(n).width for n in steps],
+        "widths": seen.widths,
+        "weights": float(sum(p.double().sum() for p in net.parameters())),
+    }
+    print("REPORT" + json.dumps(report), flush=True)
+
+
+if __name__ == "__main__":
+    main()
