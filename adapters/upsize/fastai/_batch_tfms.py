@@ -19,6 +19,7 @@ from upsize.schedule._size import as_size
 __all__ = ["SizedPipeline", "pipeline_of", "resizes", "sized"]
 
 _GRID_SAMPLE = ("bilinear", "nearest", "bicubic")
+_KINDS = (AffineCoordTfm, RandomResizedCropGPU)
 
 
 def pipeline_of(loader: Any) -> tuple[Any, Any]:
@@ -31,14 +32,12 @@ def pipeline_of(loader: Any) -> tuple[Any, Any]:
 
 def resizes(pipeline: Any) -> bool:
     """Whether a transform in it resamples images, so that it can resize them."""
-    kinds = (AffineCoordTfm, RandomResizedCropGPU)
-    return pipeline is not None and any(isinstance(t, kinds) for t in pipeline.fs)
+    return pipeline is not None and any(isinstance(t, _KINDS) for t in pipeline.fs)
 
 
 def _explicit(pipeline: Any) -> list[Any]:
     """Return the transforms that were told a size."""
-    kinds = (AffineCoordTfm, RandomResizedCropGPU)
-    return [t for t in pipeline.fs if isinstance(t, kinds) and t.size is not None]
+    return [t for t in pipeline.fs if isinstance(t, _KINDS) and t.size is not None]
 
 
 class SizedPipeline(Pipeline):

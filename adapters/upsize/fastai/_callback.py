@@ -9,7 +9,6 @@ from typing import Any
 from fastai.callback.core import Callback
 from fastai.callback.schedule import Learner
 from fastai.callback.tracker import TrackerCallback
-from fastai.torch_core import rank_distrib
 from torch.cuda import device_count
 
 from upsize._interpolate import Mode
@@ -178,14 +177,13 @@ class ProgressiveResize(Callback):
         if tuning and settings.when_frozen == "final":
             self._fitting = False
             return
-        self._frozen = tuning and settings.when_frozen == "initial"
-        self._run = run = Run(settings, learner)
-        self._warn()
-        final = self._full_size(run)
+        frozen = tuning and settings.when_frozen == "initial"
+        self._run = run = Run(settings, learner, frozen=frozen)
+        self._warn(frozen=frozen)
+        self._find_full_size(run)
         # DistributedTrainer shortens the loaders only after us.
-        if final is not None and not hasattr(learner, "distributed_trainer"):
-            self._bind(run, final)
-        self._final = final
+        if not hasattr(learner, "distributed_trainer"):
+            run.bind()
         self._metric = SizeColumn(lambda: run.size)
         learner.metrics = [*learner.metrics, self._metric]
         run.take_over()
@@ -193,8 +191,6 @@ class ProgressiveResize(Callback):
     def before_train(self) -> None:
         """Set the clock to the first batch of the epoch."""
         if (run := self._active) is not None:
-            if run.plan is None and self._final is not None:
-                self._bind(run, self._final)
             run.begin_epoch(self.learn.epoch)
 
     def before_batch(self) -> None:
@@ -202,10 +198,7 @@ class ProgressiveResize(Callback):
         if (run := self._active) is None:
             return
         if self.learn.training:
-            known = run.plan is not None
             run.train()
-            if not known:
-                self._say(run)
         elif self._settings.resize_valid:
             run.validate()
 
@@ -240,22 +233,11 @@ class ProgressiveResize(Callback):
         fitting, self._fitting = self._fitting, False
         if not fitting or (run := self._run) is None:
             return
-        run.undo()
         self.learn.metrics = [m for m in self.learn.metrics if m is not self._metric]
-        plan = run.plan
-        if not completed or self._frozen or plan is None or run.size is None:
-            return
-        if run.size != plan.final_size == plan.stages[-1].size:
-            warnings.warn(
-                f"training ended at {run.size}, not at the full size "
-                f"{plan.final_size}: it was shorter than the {plan.total_steps} batches "
-                "that were planned",
-                UserWarning,
-                stacklevel=2,
-            )
+        run.end(completed=completed)
 
-    def _full_size(self, run: Run) -> Size | None:
-        """Return the full size that is asked for, or that of the training images."""
+    def _find_full_size(self, run: Run) -> None:
+        """Tell the run the full size that is asked for, or that of its images."""
         settings, dls = self._settings, self.learn.dls
         resizer = Resizer()
         train = image_size(dls.loaders[0], resizer, "the training images")
@@ -270,25 +252,10 @@ class ProgressiveResize(Callback):
                 "give resize_valid=False"
             )
         final = train if given is None else settings.schedule.resolve(given)
-        run.expect(final, [size for size in (train, valid) if size is not None])
-        return final
+        if final is not None:
+            run.expect(final, [size for size in (train, valid) if size is not None])
 
-    def _bind(self, run: Run, final: Size) -> None:
-        run.bind(final, frozen=self._frozen)
-        self._say(run)
-
-    def _say(self, run: Run) -> None:
-        """Print what will happen."""
-        plan = run.plan
-        if plan is None or not self._settings.verbose or rank_distrib():
-            return
-        if self._frozen:
-            size = list(plan.stages[0].size)
-            print(f"Training the frozen model at the initial image size of {size}.")
-        else:
-            print(plan.summary())
-
-    def _warn(self) -> None:
+    def _warn(self, *, frozen: bool) -> None:
         """Warn of what will not do what it seems to."""
         settings = self._settings
         if settings.empty_cache and device_count() > 1:
@@ -299,7 +266,7 @@ class ProgressiveResize(Callback):
                 stacklevel=2,
             )
         trackers = [cb for cb in self.learn.cbs if isinstance(cb, TrackerCallback)]
-        if settings.resize_valid and trackers and not self._frozen:
+        if settings.resize_valid and trackers and not frozen:
             warnings.warn(
                 f"{trackers[0]} compares losses that are validated at different sizes: "
                 "give ProgressiveResize resize_valid=False",

@@ -38,7 +38,10 @@ def image_size(loader: Any, resizer: Resizer, what: str) -> Size | None:
         return None
     if not len(dataset):
         return None
-    with random_state({torch.device("cuda")} if torch.cuda.is_available() else set()):
+    gpus: set[torch.device] = set()
+    if torch.cuda.is_available():
+        gpus.add(torch.device("cuda", torch.cuda.current_device()))
+    with random_state(gpus):
         batch = _sample(loader)
     if isinstance(batch, tuple | list):
         # Not loader.n_inp, which may draw a sample by itself; its rule is this one.

@@ -10,7 +10,10 @@ from typing import Any
 
 import torch
 from fastai.basics import get_model
+from fastai.torch_core import TensorMask, rank_distrib
+from fastai.vision.core import TensorPoint
 from torch import Tensor
+from torchvision import tv_tensors
 
 from upsize._compiled import warn_of_recompiles
 from upsize._containers import Path, leaves, replace
@@ -22,12 +25,13 @@ from upsize.resize import Resizer
 from upsize.schedule import Plan, Size
 from upsize.schedule._base import Stage
 
-__all__ = ["Run", "initial_plan"]
+__all__ = ["Run"]
 
-Undo = Callable[[], None]
+# What follows the images by its type, whatever is asked of other targets.
+_FOLLOWS = (TensorMask, TensorPoint, tv_tensors.Mask)
 
 
-def initial_plan(plan: Plan) -> Plan:
+def _initial_plan(plan: Plan) -> Plan:
     """Return a plan that stays at the first size."""
     stage = Stage(0, plan.total_steps, plan.stages[0].size)
     return plan.model_copy(update={"stages": (stage,)})
@@ -42,40 +46,48 @@ class Run:
     Args:
         settings: The user's.
         learner: The learner.
+        frozen: Whether all of it trains at the first size.
     """
 
-    def __init__(self, settings: Settings, learner: Any) -> None:
-        self._settings, self._learner = settings, learner
+    def __init__(self, settings: Settings, learner: Any, *, frozen: bool) -> None:
+        self._settings, self._learner, self._frozen = settings, learner, frozen
         self._resizer = Resizer(mode=settings.resize_mode)
-        self._undo: list[Undo] = []
-        self._check: FullSizeCheck | None = None
+        self._undo: list[Callable[[], None]] = []
+        self._final: Size | None = None
         self._next = self._window = 0
         self._open = self._tried = False
         self.plan: Plan | None = None
         self.size: Size | None = None
 
-    def bind(self, final: Size, *, frozen: bool) -> None:
+    def expect(self, final: Size, images: list[Size]) -> None:
+        """Set the full size, and compare with it what the loaders will give."""
+        self._final, self._check = final, FullSizeCheck(final)
+        for size in images:
+            self._check.check(size, stacklevel=5)
+
+    def bind(self) -> None:
         """Make the plan, of as many batches as this process will see."""
+        if self.plan is not None or self._final is None:
+            return
         settings, learner = self._settings, self._learner
         with warnings.catch_warnings():
-            if frozen:  # its part of the schedule is the first size
+            if self._frozen:  # its part of the schedule is the first size
                 warnings.simplefilter("ignore", UserWarning)
             plan = settings.schedule.plan(
                 epochs=learner.n_epoch,
                 steps_per_epoch=len(learner.dls.train),
-                final_size=final,
+                final_size=self._final,
             )
-        self.plan = initial_plan(plan) if frozen else plan
-        if self._check is None:
-            self._check = FullSizeCheck(final)
+        self.plan = _initial_plan(plan) if self._frozen else plan
         warn_of_recompiles([learner.model], self.plan)
+        if settings.verbose and not rank_distrib():
+            print(self._summary(self.plan))
 
-    def expect(self, final: Size | None, images: list[Size]) -> None:
-        """Compare the images that the loaders will give with the full size."""
-        if final is not None:
-            self._check = FullSizeCheck(final)
-            for size in images:
-                self._check.check(size, stacklevel=5)
+    def _summary(self, plan: Plan) -> str:
+        if not self._frozen:
+            return plan.summary()
+        size = list(plan.stages[0].size)
+        return f"Training the frozen model at the initial image size of {size}."
 
     def take_over(self) -> None:
         """Let the batch transforms that resample images resize them, too."""
@@ -98,13 +110,24 @@ class Run:
             owner.after_batch = sized(pipeline, size, self._resizer)
             self._undo.append(partial(setattr, owner, "after_batch", pipeline))
 
-    def undo(self) -> None:
-        """Put back the batch transforms."""
+    def end(self, *, completed: bool) -> None:
+        """Put back the batch transforms; warn when full size was never reached."""
         while self._undo:
             self._undo.pop()()
+        plan, size = self.plan, self.size
+        if not completed or self._frozen or plan is None or size is None:
+            return
+        if size != plan.final_size == plan.stages[-1].size:
+            warnings.warn(
+                f"training ended at {size}, not at the full size {plan.final_size}: it "
+                f"was shorter than the {plan.total_steps} batches that were planned",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def begin_epoch(self, epoch: int) -> None:
         """Count from the first batch of an epoch, whether or not others were skipped."""
+        self.bind()
         self._next = epoch * len(self._learner.dls.train)
         if not self._open:
             self._window = self._next
@@ -124,7 +147,8 @@ class Run:
         learner = self._learner
         images = self._resizer.image_size(learner.xb)
         if self.plan is None:
-            self.bind(images, frozen=False)
+            self.expect(images, [])
+            self.bind()
         assert self.plan is not None
         size = self.plan.size_at(self._window)
         if not self._tried:
@@ -148,7 +172,6 @@ class Run:
     def _resize(self, images: Size, size: Size) -> None:
         if images == size:
             return
-        assert self._check is not None
         self._check.check(images, stacklevel=4)
         learner = self._learner
         inputs, targets = tuple(learner.xb), tuple(learner.yb)
@@ -179,31 +202,24 @@ def _policies(targets: Any, full: Size, resize: bool) -> Mapping[Path, str]:
     """Say what happens to each target that is no mask and no point by its type."""
     policies = {}
     for path, leaf in leaves(targets):
-        if not isinstance(leaf, Tensor) or type(leaf).__name__ in _FOLLOWS:
+        if not isinstance(leaf, Tensor) or isinstance(leaf, _FOLLOWS):
             continue
         sides: tuple[int, ...] = leaf.shape[-2:]
-        follows = resize and leaf.ndim > 2 and sides == full
-        if not follows:
-            policy = "keep"
-        else:
+        policy = "keep"
+        if resize and leaf.ndim > 2 and sides == full:
             blends = leaf.is_floating_point() and leaf.ndim > 3
             policy = "image" if blends else "mask"
         policies[(1, *path)] = policy
     return policies
 
 
-_FOLLOWS = ("TensorMask", "TensorPoint", "TensorBBox", "Mask")
-
-
 def _repeat(inputs: Any, rows: int | None) -> Any:
     """Return inputs of ``rows`` rows, by repeating those that there are."""
     if rows is None:
         return inputs
-    tensors = {
-        path: x for path, x in leaves(inputs) if isinstance(x, Tensor) and x.ndim
-    }
     chosen = {
         path: x[torch.arange(rows, device=x.device) % len(x)]
-        for path, x in tensors.items()
+        for path, x in leaves(inputs)
+        if isinstance(x, Tensor) and x.ndim
     }
     return replace(inputs, chosen)

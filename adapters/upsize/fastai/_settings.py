@@ -13,13 +13,6 @@ from upsize.schedule._size import whole_number
 __all__ = ["Settings", "WhenFrozen", "schedule_of"]
 
 WhenFrozen = Literal["initial", "schedule", "final"]
-_RAMP: dict[str, Any] = {
-    "initial_size": 0.5,
-    "start": 0.5,
-    "finish": 0.75,
-    "increase_by": 4,
-    "increase_mode": IncreaseMode.Batch,
-}
 
 
 def schedule_of(
@@ -40,7 +33,8 @@ def schedule_of(
             "schedule must be a Ramp, Linear or Phases of upsize.schedule, as "
             f"Ramp(final_size=224), not {schedule!r}"
         )
-    both = [name for name, value in ramp.items() if value != _RAMP[name]]
+    fields = Ramp.model_fields
+    both = [name for name, value in ramp.items() if value != fields[name].default]
     if both:
         raise ValueError(
             f"{', '.join(both)} given beside schedule=, which says all of it: give "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,47 @@ def test_a_stream_tells_its_size_by_its_first_batch(capsys: Any) -> None:
     dls = DataLoaders(DataLoader(Stream(), 4), [], device="cpu")
     fit(dls, ProgressiveResize())
     assert "initial image size of [16, 16]" in capsys.readouterr().out
+
+
+def test_the_frozen_part_of_fine_tune_with_a_stream() -> None:
+    class Stream(IterableDataset[Any]):
+        def __len__(self) -> int:
+            return 16
+
+        def __iter__(self) -> Any:
+            return iter(tensors(16))
+
+    resize, seen = callback(), Seen()
+    dls = DataLoaders(DataLoader(Stream(), 4), [], device="cpu")
+    learner(dls, resize, seen).fine_tune(4, freeze_epochs=4)
+    assert set(seen.train[: 4 * BATCHES]) == {(16, 16)}
+    assert seen.train[4 * BATCHES :] == planned(resize, RUN)
+
+
+def test_the_random_state_of_the_current_gpu_is_put_back(monkeypatch: Any) -> None:
+    kept: list[Any] = []
+
+    @contextmanager
+    def keep(devices: Any) -> Any:
+        kept.extend(devices)
+        yield
+
+    monkeypatch.setattr("upsize.fastai._peek.random_state", keep)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    loader = DataLoader(tensors(4), 4)
+    assert image_size(loader, Resizer(), "these") == FULL
+    assert kept == [torch.device("cuda", 1)]
+
+
+def test_a_kind_of_mask_of_the_users_own() -> None:
+    class Depth(TensorMask):
+        pass
+
+    pairs = [(x, Depth(torch.full((SIDE, SIDE), 3))) for x, _ in tensors(16)]
+    dls = DataLoaders(FastLoader(pairs, bs=4), FastLoader([], bs=4), device="cpu")
+    seen = fit(dls, callback(), model=Pixels(), splitter=whole, loss_func=lambda p, y: p.sum())  # fmt: skip
+    assert all(x.shape[-2:] == y.shape[-2:] for (x,), (y,) in seen.batches)
 
 
 @pytest.mark.parametrize("n_valid", [0, 4])
@@ -242,17 +284,13 @@ def test_boxes_keep_their_place() -> None:
         getters=[lambda i: pictures[i], lambda i: [[8.0, 8.0, 24.0, 16.0]], lambda i: ["a"]],
     )  # fmt: skip
     dls = block.dataloaders(range(20), bs=4, num_workers=0, device="cpu")
-    found: list[Any] = []
-
-    def loss(pred: Tensor, boxes: Any, labels: Any) -> Tensor:
-        found.append(boxes)
-        return pred.sum()
-
-    fit(dls, callback(), loss_func=loss)
-    for boxes in found:
+    seen = fit(dls, callback(), loss_func=lambda pred, boxes, labels: pred.sum())
+    for (x,), (boxes, _) in seen.batches:
+        assert isinstance(boxes, TensorBBox)
         expected = torch.tensor([-0.5, -0.5, 0.5, 0.0])
         assert torch.allclose(boxes.as_subclass(Tensor).view(-1, 4), expected)
-    assert TensorBBox is not None
+        if x.shape[-1] < SIDE:
+            assert tuple(boxes.img_size) == tuple(x.shape[-2:])
 
 
 @pytest.mark.parametrize("kind", ["image", "image-3", "mask", "typed"])

@@ -87,7 +87,9 @@ def test_a_mode_that_the_transforms_do_not_have(mode: str) -> None:
     refused(f"resize_mode='{mode}' cannot be told", loaders(TFMS["sized"]()), resize_mode=mode)  # fmt: skip
 
 
-@pytest.mark.parametrize("mode", ["bilinear", "bicubic", "nearest", "area"])
+@pytest.mark.parametrize(
+    "mode", ["bilinear", "bicubic", "nearest", "nearest-exact", "area"]
+)
 @pytest.mark.parametrize("tfms", ["none", "aug"])
 def test_modes_that_there_are(mode: Any, tfms: str) -> None:
     learner(loaders(TFMS[tfms]()), callback(resize_mode=mode)).fit(2)

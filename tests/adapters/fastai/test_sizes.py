@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from fastai.callback.core import CancelTrainException
+from fastai.callback.core import Callback, CancelTrainException
 from fastai.callback.mixup import CutMix, MixUp
 from fastai.callback.training import GradientAccumulation
 from fastai.data.core import DataLoaders
@@ -134,12 +135,11 @@ def test_any_other_schedule(schedule: Any, tfms: str) -> None:
     assert seen.train == [tuple(plan.size_at(step)) for step in range(4 * BATCHES)]
 
 
-@pytest.mark.parametrize("tfms", TFMS)
+# RandomResizedCropGPU of two sides is in "crop".
+@pytest.mark.parametrize("tfms", ["none", "aug", "sized", "crop"])
 def test_images_of_two_sides(tfms: str) -> None:
     full = (32, 48)
     made = {"sized": {"size": full}, "crop": {"size": full, "min_scale": 0.5}}
-    if tfms == "rrc":
-        pytest.skip("RandomResizedCropGPU of two sides is in 'crop'")
     from fastai.vision.augment import aug_transforms
 
     batch_tfms = None if tfms == "none" else aug_transforms(**made.get(tfms, {}))
@@ -173,6 +173,27 @@ def test_start_epoch_takes_the_sizes_of_an_uninterrupted_run(
     resize, seen = callback(increase_mode=mode), Seen()
     learner(loaders(TFMS[tfms]()), resize, seen).fit(6, start_epoch=begin)
     assert seen.train == planned(resize, range(begin * BATCHES, 6 * BATCHES))
+
+
+@pytest.mark.parametrize("tfms", ["none", "sized"])
+def test_a_run_that_is_interrupted_saved_and_resumed(tfms: str, tmp_path: Path) -> None:
+    class Interrupt(Callback):
+        def before_epoch(self) -> None:
+            if self.epoch == 4:
+                self.learn.save("after_four")
+                raise KeyboardInterrupt
+
+    first, second = Seen(), Seen()
+    learn = learner(
+        loaders(TFMS[tfms]()), callback(), first, Interrupt(), path=tmp_path
+    )
+    with pytest.raises(KeyboardInterrupt):
+        learn.fit(6)
+    resize = callback()
+    learn = learner(loaders(TFMS[tfms]()), resize, second, path=tmp_path)
+    learn.load("after_four")
+    learn.fit(6, start_epoch=4)
+    assert first.train + second.train == planned(resize, range(6 * BATCHES))
 
 
 def test_fit_one_cycle_and_a_second_fit() -> None:
@@ -261,7 +282,7 @@ def test_the_full_size_of_the_images_or_a_smaller_one() -> None:
 
 
 @pytest.mark.parametrize("tfms", ["none", "aug", "sized"])
-def test_a_loss_that_is_weighed_by_its_own_parameters(tfms: str) -> None:
+def test_a_loss_that_counts_its_calls(tfms: str) -> None:
     class Loss(CrossEntropyLossFlat):
         calls = 0
 
