@@ -20,7 +20,7 @@ from upsize._resume import resume
 from upsize.resize import Resizer
 from upsize.schedule import Linear, Phases, Plan, Ramp, Size
 from upsize.schedule._run import run_length
-from upsize.schedule._size import whole_number
+from upsize.schedule._size import check_whole_number
 
 __all__ = ["ProgressiveResize"]
 
@@ -75,10 +75,7 @@ class ProgressiveResize:
         resizer: Resizer | None = None,
         sized_loader: bool = False,
     ) -> None:
-        try:
-            self._accumulate: int = whole_number(accumulate)
-        except ValueError as error:
-            raise ValueError(f"accumulate {error}") from None
+        self._accumulate = check_whole_number("accumulate", accumulate)
         # A window that the end of an epoch cuts short is a step, too.
         windows = None
         if steps_per_epoch is not None:

@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args
 
 from upsize._interpolate import Mode, check_mode
 from upsize.schedule import IncreaseMode, Linear, Phases, Ramp
-from upsize.schedule._base import BaseSchedule
-from upsize.schedule._size import whole_number
+from upsize.schedule._base import check_schedule
+from upsize.schedule._size import check_whole_number
 
 __all__ = ["Settings", "WhenFrozen", "schedule_of"]
 
@@ -28,11 +28,7 @@ def schedule_of(
     """
     if schedule is None:
         return Ramp(final_size=final_size, **ramp)
-    if not isinstance(schedule, BaseSchedule):
-        raise TypeError(
-            "schedule must be a Ramp, Linear or Phases of upsize.schedule, as "
-            f"Ramp(final_size=224), not {schedule!r}"
-        )
+    check_schedule(schedule, final_size)
     fields = Ramp.model_fields
     both = [name for name, value in ramp.items() if value != fields[name].default]
     if both:
@@ -40,8 +36,6 @@ def schedule_of(
             f"{', '.join(both)} given beside schedule=, which says all of it: give "
             "them to the schedule"
         )
-    if final_size is not None:
-        schedule.resolve(final_size)  # refuses two that differ
     return schedule
 
 
@@ -71,11 +65,7 @@ class Settings:
                 f"when_frozen must be one of {', '.join(get_args(WhenFrozen))}, not "
                 f"{self.when_frozen!r}"
             )
-        if self.preallocate_bs is not None:
-            try:
-                whole_number(self.preallocate_bs)
-            except ValueError as error:
-                raise ValueError(f"preallocate_bs {error}") from None
+        check_whole_number("preallocate_bs", self.preallocate_bs)
         mode = getattr(self.schedule, "increase_mode", IncreaseMode.Batch)
         if self.empty_cache and mode != IncreaseMode.Epoch:
             raise ValueError(

@@ -13,8 +13,8 @@ from upsize.lightning._run import Run, Settings
 from upsize.lightning._state import State, read_state
 from upsize.resize import Resizer
 from upsize.schedule import Linear, Phases, Plan, Ramp, Size
-from upsize.schedule._base import BaseSchedule
-from upsize.schedule._size import whole_number
+from upsize.schedule._base import check_schedule
+from upsize.schedule._size import check_whole_number
 
 __all__ = ["ResizeCallback"]
 
@@ -85,17 +85,8 @@ class ResizeCallback:
         log: str | None = "image_size",
         verbose: bool = True,
     ) -> None:
-        if not isinstance(schedule, BaseSchedule):
-            raise TypeError(
-                "schedule must be a Ramp, Linear or Phases of upsize.schedule, as "
-                f"Ramp(final_size=224), not {schedule!r}"
-            )
-        if final_size is not None:
-            schedule.resolve(final_size)  # refuses two that differ
-        try:
-            self._total = None if total_steps is None else whole_number(total_steps)
-        except ValueError as error:
-            raise ValueError(f"total_steps {error}") from None
+        check_schedule(schedule, final_size)
+        self._total = check_whole_number("total_steps", total_steps)
         self._settings = Settings(
             schedule=schedule,
             final_size=final_size,

@@ -8,28 +8,14 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
-from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from upsize.accelerate import ProgressiveResize
 from upsize.demo._data import Data
-from upsize.demo._run import Epoch, OnStep, Training
+from upsize.demo._run import Batches, Epoch, OnStep, Training
 from upsize.schedule import Plan
 
 __all__ = ["train"]
-
-
-class _Batches(IterableDataset[tuple[Tensor, Tensor]]):
-    """The batches that the plain loop draws, an epoch each time."""
-
-    def __init__(self, training: Training) -> None:
-        self._training = training
-
-    def __len__(self) -> int:
-        return self._training.steps_per_epoch
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return self._training.batches()
 
 
 def train(
@@ -57,7 +43,7 @@ def train(
         training.model,
         training.optimizer,
         training.scheduler,
-        DataLoader(_Batches(training), batch_size=None),
+        DataLoader(Batches(training), batch_size=None),
     )
     resize = ProgressiveResize(
         plan.schedule,

@@ -9,28 +9,14 @@ from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from torch import Tensor
 
 from upsize.demo._data import Data
-from upsize.demo._run import Epoch, OnStep, Training
+from upsize.demo._run import Batches, Epoch, OnStep, Training
 from upsize.demo._turns import Turns
 from upsize.fastai import ProgressiveResize
 from upsize.schedule import Plan
 
 __all__ = ["train"]
-
-
-class _Batches:
-    """The batches that the plain loop draws, an epoch each time."""
-
-    def __init__(self, training: Training) -> None:
-        self._training = training
-
-    def __len__(self) -> int:
-        return self._training.steps_per_epoch
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return self._training.batches()
 
 
 class _Turns(Callback):
@@ -88,7 +74,7 @@ def train(
     )
     turns = Turns()
     learner = Learner(
-        DataLoaders(_Batches(training), [], device="cpu"),
+        DataLoaders(Batches(training), [], device="cpu"),
         training.model,
         loss_func=F.cross_entropy,
         opt_func=OptimWrapper(opt=training.optimizer),

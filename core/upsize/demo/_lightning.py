@@ -12,25 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from upsize.demo._data import Data
-from upsize.demo._run import Epoch, OnStep, Training
+from upsize.demo._run import Batches, Epoch, OnStep, Training
 from upsize.demo._turns import Turns
 from upsize.lightning import ProgressiveResize
 from upsize.schedule import Plan
 
 __all__ = ["train"]
-
-
-class _Batches:
-    """The batches that the plain loop draws, an epoch each time."""
-
-    def __init__(self, training: Training) -> None:
-        self._training = training
-
-    def __len__(self) -> int:
-        return self._training.steps_per_epoch
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return self._training.batches()
 
 
 class _Module(L.LightningModule):
@@ -91,8 +78,9 @@ def train(
     training = Training(data, plan, batch_size=batch_size, seed=seed)
     resize = ProgressiveResize(plan.schedule, final_size=plan.final_size, verbose=False)
     turns = Turns()
+    epochs = plan.total_steps // training.steps_per_epoch
     trainer = L.Trainer(
-        max_epochs=plan.total_steps // training.steps_per_epoch,
+        max_epochs=epochs,
         callbacks=[resize, _Turns(resize, turns, on_step)],
         accelerator="cpu",
         devices=1,
@@ -101,8 +89,6 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    module, batches = _Module(training), _Batches(training)
-    for seconds in turns.run(
-        lambda: trainer.fit(module, batches), trainer.max_epochs or 0
-    ):
+    module, batches = _Module(training), Batches(training)
+    for seconds in turns.run(lambda: trainer.fit(module, batches), epochs):
         yield Epoch(seconds, training.accuracy())

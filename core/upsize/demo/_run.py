@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from upsize.demo._data import Data
 from upsize.demo._model import small_resnet
@@ -17,6 +18,7 @@ from upsize.loop import ProgressiveResize
 from upsize.schedule import Plan, Size
 
 __all__ = [
+    "Batches",
     "Epoch",
     "OnStep",
     "Runner",
@@ -158,6 +160,19 @@ class Training:
                 right += int((guesses == labels).sum())
         self.model.train()
         return right / len(val)
+
+
+class Batches(IterableDataset[tuple[Tensor, Tensor]]):
+    """The batches of a training as a loader or a dataset, an epoch each time."""
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+
+    def __len__(self) -> int:
+        return self._training.steps_per_epoch
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self._training.batches()
 
 
 def train(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from upsize.schedule._plan import Plan
 
-__all__ = ["BaseSchedule", "IncreaseMode", "Stage", "stages_of"]
+__all__ = ["BaseSchedule", "IncreaseMode", "Stage", "check_schedule", "stages_of"]
 
 
 class IncreaseMode(StrEnum):
@@ -166,3 +166,19 @@ class BaseSchedule(BaseModel, ABC):
                 stacklevel=2,
             )
         return plan
+
+
+def check_schedule(schedule: object, final_size: int | tuple[int, int] | None) -> None:
+    """Refuse what an adapter was given as a schedule and is none.
+
+    Raises:
+        TypeError: When it is none.
+        ValueError: When ``final_size`` is not the one that it names.
+    """
+    if not isinstance(schedule, BaseSchedule):
+        raise TypeError(
+            "schedule must be a Ramp, Linear or Phases of upsize.schedule, as "
+            f"Ramp(final_size=224), not {schedule!r}"
+        )
+    if final_size is not None:
+        schedule.resolve(final_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple
 
-from upsize.schedule._size import whole_number
+from upsize.schedule._size import check_whole_number
 
 __all__ = ["Run", "run_length"]
 
@@ -33,15 +33,6 @@ class Run(NamedTuple):
         return Fraction(self.total_steps, self.steps_per_epoch)
 
 
-def _positive(name: str, value: int | None) -> int | None:
-    if value is None:
-        return None
-    try:
-        return int(whole_number(value))
-    except ValueError as error:
-        raise ValueError(f"{name} {error}") from None
-
-
 def run_length(
     epochs: int | None, steps_per_epoch: int | None, total_steps: int | None
 ) -> Run:
@@ -50,9 +41,9 @@ def run_length(
     Raises:
         ValueError: When a number is below 1, or they name no run or two.
     """
-    epochs = _positive("epochs", epochs)
-    steps_per_epoch = _positive("steps_per_epoch", steps_per_epoch)
-    total_steps = _positive("total_steps", total_steps)
+    epochs = check_whole_number("epochs", epochs)
+    steps_per_epoch = check_whole_number("steps_per_epoch", steps_per_epoch)
+    total_steps = check_whole_number("total_steps", total_steps)
     if total_steps is not None and epochs is not None:
         raise ValueError(
             f"epochs={epochs} and total_steps={total_steps} both set the length: give "

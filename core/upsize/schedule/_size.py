@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, overload
 
 from pydantic import BeforeValidator
 
-__all__ = ["Multiple", "Pixels", "Size", "WholeNumber", "as_size"]
+__all__ = [
+    "Multiple",
+    "Pixels",
+    "Size",
+    "WholeNumber",
+    "as_size",
+    "check_whole_number",
+    "whole_number",
+]
 
 
 class Size(NamedTuple):
@@ -41,6 +49,20 @@ def whole_number(value: Any) -> Any:
     if number < 1 or isinstance(value, bool):
         raise ValueError(f"must be a whole number of at least 1, not {value!r}")
     return number
+
+
+@overload
+def check_whole_number(name: str, value: int) -> int: ...
+@overload
+def check_whole_number(name: str, value: int | None) -> int | None: ...
+def check_whole_number(name: str, value: int | None) -> int | None:
+    """Return an argument as an int >= 1, None as it is, or refuse it by its name."""
+    if value is None:
+        return None
+    try:
+        return int(whole_number(value))
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def _pair(value: Any, what: str) -> Any:

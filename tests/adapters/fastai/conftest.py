@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from tests.adapters.hints import ignore
 
 mpl.use("Agg")
 
@@ -25,8 +26,4 @@ _HINTS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            for hint in _HINTS:
-                item.add_marker(pytest.mark.filterwarnings(hint))
+    ignore(_HINTS, items, Path(__file__).parent)

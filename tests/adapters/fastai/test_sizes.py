@@ -104,7 +104,7 @@ def test_every_batch_has_its_size(tfms: str, add_resize: bool, mode: Any) -> Non
     learner(loaders(TFMS[tfms]()), resize, seen).fit(8)
     assert seen.train == planned(resize, range(8 * BATCHES))
     assert len(set(seen.train)) > 2
-    assert seen.train[-1] == (SIDE, SIDE)
+    assert seen.train[-1] == resize.size == (SIDE, SIDE)
     # Validation follows the last batch of its epoch.
     assert seen.valid == seen.train[BATCHES - 1 :: BATCHES]
 

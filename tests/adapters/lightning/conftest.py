@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.adapters.hints import ignore
 
 _HINTS = [
     # Tests load a few tensors in the main process, and log every step.
@@ -32,8 +33,4 @@ _HINTS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            for hint in _HINTS:
-                item.add_marker(pytest.mark.filterwarnings(hint))
+    ignore(_HINTS, items, Path(__file__).parent)
