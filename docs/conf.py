@@ -1,21 +1,56 @@
 """Sphinx: furo, and pages in MyST whose examples are executed."""
 
+import os
+import sys
+import tempfile
 from importlib.metadata import version as _version
+from pathlib import Path
 
 project = "upsize"
 author = "The upsize developers"
 copyright = f"2026, {author}"  # noqa: A001
 release = version = _version("upsize")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_design",
+]
 exclude_patterns = ["_build", "jupyter_execute"]
 html_theme = "furo"
 html_title = "upsize"
+html_show_sourcelink = True
+html_theme_options = {
+    "top_of_page_buttons": ["view"],
+    # Blue and orange of the pictures, in a blue that can be read on each ground.
+    "light_css_variables": {
+        "color-brand-primary": "#0072B2",
+        "color-brand-content": "#0072B2",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#56B4E9",
+        "color-brand-content": "#56B4E9",
+    },
+}
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 nb_execution_timeout = 300
 nb_merge_streams = True
 myst_enable_extensions = ["colon_fence"]
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 nitpicky = False
+
+# `!upsize ...` is the command beside this Python, whatever else is on the path, and one
+# that fails fails the build: by itself IPython goes on.
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ["PATH"]]
+)
+_profile = Path(tempfile.mkdtemp(), "profile_default")
+_profile.mkdir()
+(_profile / "ipython_kernel_config.py").write_text(
+    "c.InteractiveShell.system_raise_on_error = True\n"
+)
+os.environ["IPYTHONDIR"] = str(_profile.parent)

@@ -10,10 +10,10 @@ from torch import nn
 
 from upsize.schedule import Plan
 
-__all__ = ["warn_of_recompiles"]
+__all__ = ["is_compiled", "warn_of_recompiles"]
 
 
-def _is_compiled(model: nn.Module) -> bool:
+def is_compiled(model: nn.Module) -> bool:
     """Whether torch.compile has seen the model or a part of it."""
     return any(
         hasattr(module, "_orig_mod")
@@ -37,14 +37,15 @@ def warn_of_recompiles(
     Warns:
         UserWarning: Naming both numbers and the cure.
     """
-    if not any(map(_is_compiled, models)):
+    if not any(map(is_compiled, models)):
         return
     limit = torch._dynamo.config.recompile_limit
     if len(plan.sizes) > limit:
         warnings.warn(
             f"the model is compiled and the plan has {len(plan.sizes)} sizes, more than "
             f"the {limit} of torch._dynamo.config.recompile_limit: beyond it the model "
-            f"runs uncompiled; give the schedule max_sizes={limit}, or raise the limit",
+            f"runs uncompiled; give a Ramp max_sizes={limit} and other schedules fewer "
+            "sizes, or raise the limit",
             UserWarning,
             stacklevel=stacklevel,
         )

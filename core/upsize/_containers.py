@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-__all__ = ["Path", "find", "label", "leaves", "replace", "spell"]
+__all__ = ["Path", "find", "item_of", "label", "leaves", "node_at", "replace", "spell"]
 
 Path: TypeAlias = tuple[Hashable, ...]
 # What most leaves are: they skip the slower questions, in every batch of a training.
@@ -30,32 +30,35 @@ def leaves(batch: Any, path: Path = ()) -> list[tuple[Path, Any]]:
     return found
 
 
-def find(batch: Any, path: Path, name: str) -> Path:
+def find(batch: Any, path: Path, name: str) -> list[Path]:
     """Return ``path`` as :func:`leaves` spells it, or say which keys are there.
 
-    An index may be negative; a field of a named tuple may be named or counted.
+    An index may be negative; a field of a named tuple may be named or counted; ``...``
+    is every item of a container, which may be several paths, or none.
     """
-    node: Any = batch
-    found: Path = ()
+    found: list[tuple[Path, Any]] = [((), batch)]
     for step in path:
-        children = _children(node)
-        if children is None:
-            raise LookupError(
-                f"{name} names {spell(path)}, but {label(found)} is no container: it "
-                f"is a {type(node).__name__}"
-            )
-        here = dict(children)
-        key = step
-        if isinstance(node, tuple | list) and isinstance(step, int):
-            inside = -len(here) <= step < len(here)
-            key = list(here)[step] if inside else step
-        if key not in here:
-            raise LookupError(
-                f"{name} names {spell(path)}, but {label(found)} has no {key!r}: "
-                f"its keys are {list(here)}"
-            )
-        node, found = here[key], (*found, key)
-    return found
+        found = [
+            child
+            for here, node in found
+            for child in _step(node, step, here, path, name)
+        ]
+    return [here for here, _ in found]
+
+
+def item_of(batch: Any, path: Path, beside: Path, length: int) -> int | None:
+    """Return which item of a list of ``length`` the leaf at ``path`` is in.
+
+    The outermost such list counts that does not hold what is at ``beside``; None where
+    there is none.
+    """
+    node = batch
+    for depth, step in enumerate(path):
+        listed = isinstance(node, tuple | list) and isinstance(step, int)
+        if listed and len(node) == length and path[:depth] != beside[:depth]:
+            return step  # type: ignore[return-value]
+        node = dict(_children(node) or ())[step]
+    return None
 
 
 def replace(batch: Any, values: Mapping[Path, Any], path: Path = ()) -> Any:
@@ -75,12 +78,45 @@ def replace(batch: Any, values: Mapping[Path, Any], path: Path = ()) -> Any:
 
 def spell(path: Path) -> str:
     """Write ``path`` as the user would in ``images=`` and ``targets=``."""
-    return repr(path[0] if len(path) == 1 else path)
+    steps = ["..." if step is ... else repr(step) for step in path]
+    return steps[0] if len(steps) == 1 else f"({', '.join(steps)})"
 
 
 def label(path: Path) -> str:
     """Write ``path`` for a message, as the place inside the batch."""
     return "batch" + "".join(f"[{key!r}]" for key in path)
+
+
+def node_at(batch: Any, path: Path) -> Any:
+    """Return what is at ``path``, as :func:`leaves` spells it."""
+    for step in path:
+        batch = dict(_children(batch) or ())[step]
+    return batch
+
+
+def _step(
+    node: Any, step: Hashable, here: Path, path: Path, name: str
+) -> list[tuple[Path, Any]]:
+    """Go on from ``node`` by one ``step`` of a path, to one child or to all."""
+    children = _children(node)
+    if children is None:
+        raise LookupError(
+            f"{name} names {spell(path)}, but {label(here)} is no container: it is a "
+            f"{type(node).__name__}"
+        )
+    inside = dict(children)
+    if step is ...:
+        return [((*here, key), child) for key, child in inside.items()]
+    key = step
+    if isinstance(node, tuple | list) and isinstance(step, int):
+        is_there = -len(inside) <= step < len(inside)
+        key = list(inside)[step] if is_there else step
+    if key not in inside:
+        raise LookupError(
+            f"{name} names {spell(path)}, but {label(here)} has no {key!r}: its keys "
+            f"are {list(inside)}"
+        )
+    return [((*here, key), inside[key])]
 
 
 def _children(node: Any) -> Iterable[tuple[Hashable, Any]] | None:

@@ -9,38 +9,64 @@ import torch
 from torch import Tensor
 
 from upsize._containers import Path, label, spell
+from upsize._geometry import FORMATS, outside, scale_boxes, scale_flow, scale_points
 from upsize._interpolate import Mode, interpolate
 
-__all__ = ["CANDIDATE", "INPUT", "POINTS", "POLICIES", "Request", "apply"]
+__all__ = [
+    "BOXES",
+    "CANDIDATE",
+    "INPUT",
+    "KEYPOINTS",
+    "POINTS",
+    "POLICIES",
+    "Request",
+    "apply",
+    "box_format",
+]
 
 # Roles that no user can name as a policy: INPUT was named as an image or has the type
 # of one; CANDIDATE looks like one, and is if it has the full size; POINTS has fastai's
 # type of points and boxes.
 INPUT, CANDIDATE, POINTS = "input", "candidate", "points"
+# Policies that a type asks for, too.
+BOXES, KEYPOINTS = "boxes", "keypoints"
+_COORDINATES = (BOXES, KEYPOINTS, POINTS)
 
 
 class Request(NamedTuple):
-    """What is asked of every leaf: from ``full`` to ``size``."""
+    """What is asked of a leaf: from ``full`` to ``size``.
+
+    ``image`` is the size that the image of the leaf has: one of the two, where a
+    loader makes images at their step's size.
+    """
 
     size: tuple[int, int]
     full: tuple[int, int]
+    image: tuple[int, int]
     mode: Mode
     antialias: bool
 
 
 def apply(role: str, leaf: Any, path: Path, request: Request) -> Any:
-    """Return the leaf at ``path`` as ``role`` wants it; None stays None."""
+    """Return the leaf at ``path``, which is not None, as ``role`` wants it."""
     policy = _ROLES[role]
-    if leaf is None or policy is None:
-        return leaf
+    assert policy is not None  # what is kept never comes here
     if not isinstance(leaf, Tensor):
         raise TypeError(
             f"{label(path)} is named as {role!r} and must be a tensor, not a "
             f'{type(leaf).__name__}: convert it, or say targets={{{spell(path)}: "keep"}}'
         )
-    if leaf.shape[-2:] == request.size and role != POINTS:
+    if role not in _COORDINATES and leaf.shape[-2:] == request.size:
         return leaf  # made at this size, by a loader that knows it
     return policy(leaf, label(path), request)
+
+
+def box_format(boxes: Tensor, name: str) -> str:
+    """Return the name of the format of boxes, or refuse what are none."""
+    typed: Any = getattr(boxes, "format", None)  # torchvision's
+    form: str = "XYXY" if typed is None else typed.value
+    _check_numbers(boxes, name, "boxes", (FORMATS[form],))
+    return form
 
 
 def _resize_image(leaf: Tensor, name: str, request: Request) -> Tensor:
@@ -60,6 +86,88 @@ def _resize_map(leaf: Tensor, name: str, request: Request) -> Tensor:
 def _resize_mask(leaf: Tensor, name: str, request: Request) -> Tensor:
     _check_full(leaf, name, request)
     return interpolate(leaf, request.size, "nearest-exact", False, name)
+
+
+def _resize_flow(leaf: Tensor, name: str, request: Request) -> Tensor:
+    if leaf.ndim < 3 or leaf.shape[-3] != 2 or not leaf.is_floating_point():
+        raise ValueError(
+            f"{name} is optical flow and must be floating and have shape "
+            f"(..., 2, height, width), x before y, not {leaf.dtype} {tuple(leaf.shape)}"
+        )
+    flow = _resize_map(leaf, name, request)
+    return scale_flow(flow, request.size, request.full)
+
+
+def _scale_boxes(leaf: Tensor, name: str, request: Request) -> Tensor:
+    form = box_format(leaf, name)
+    if _is_at_size(leaf, name, request):
+        return leaf
+    with torch._C.DisableTorchFunctionSubclass():
+        wrong = outside(leaf, form, request.image)
+        if wrong.any():
+            first = leaf.reshape(-1, leaf.shape[-1])[wrong.flatten()][0]
+            raise ValueError(
+                f"{name} of shape {tuple(leaf.shape)} has {int(wrong.sum())} boxes "
+                f"outside of their image of {_spell(request.image)} pixels, the first "
+                f"is {form} {first.tolist()}: boxes are in pixels of the image as it "
+                'comes; give normalised ones the policy "keep"'
+            )
+        scaled = scale_boxes(leaf, form, request.size, request.image)
+    return _on_canvas(scaled, leaf, request)
+
+
+def _scale_keypoints(leaf: Tensor, name: str, request: Request) -> Tensor:
+    _check_numbers(leaf, name, "keypoints", (2, 3))
+    if _is_at_size(leaf, name, request):
+        return leaf
+    with torch._C.DisableTorchFunctionSubclass():
+        scaled = scale_points(leaf, request.size, request.image)
+    return _on_canvas(scaled, leaf, request)
+
+
+def _is_at_size(leaf: Tensor, name: str, request: Request) -> bool:
+    """Whether coordinates are those of the new size; refuse another canvas."""
+    image = request.image
+    canvas = tuple(getattr(leaf, "canvas_size", image))
+    if canvas == request.size:
+        return True
+    if canvas != image:
+        raise ValueError(
+            f"{name} of shape {tuple(leaf.shape)} has a canvas_size of "
+            f"{_spell(canvas)}, but its image has {_spell(image)} pixels: resize both "
+            "together"
+        )
+    if not leaf.is_floating_point() and max(request.size) > torch.iinfo(leaf.dtype).max:
+        raise TypeError(
+            f"{name} is {leaf.dtype}, which cannot count to {max(request.size)} pixels: "
+            "convert it to int64 or float"
+        )
+    return False
+
+
+def _on_canvas(scaled: Tensor, leaf: Tensor, request: Request) -> Tensor:
+    """Give ``scaled`` the type of ``leaf``, on a canvas of the new size."""
+    if not hasattr(leaf, "canvas_size"):
+        return scaled
+    # Not torchvision's own functional: it cuts whole numbers off, and clamps rotated
+    # boxes.
+    typed = scaled.as_subclass(type(leaf))
+    vars(typed).update(vars(leaf) | {"canvas_size": tuple(request.size)})
+    return typed
+
+
+def _check_numbers(leaf: Tensor, name: str, what: str, counts: tuple[int, ...]) -> None:
+    """Refuse coordinates of another shape or dtype."""
+    allowed = " or ".join(f"(..., {count})" for count in counts)
+    if leaf.ndim < 1 or leaf.shape[-1] not in counts:
+        raise ValueError(
+            f"{name} is treated as {what} and must have shape {allowed}, not "
+            f"{tuple(leaf.shape)}"
+        )
+    if leaf.dtype == torch.bool or leaf.is_complex():
+        raise TypeError(
+            f"{name} is treated as {what} and must hold real numbers, not {leaf.dtype}"
+        )
 
 
 def _resize_points(leaf: Tensor, name: str, request: Request) -> Tensor:  # noqa: ARG001
@@ -86,9 +194,16 @@ def _check_full(leaf: Tensor, name: str, request: Request) -> None:
         )
 
 
+def _spell(size: tuple[int, ...]) -> str:
+    return "x".join(map(str, size))
+
+
 POLICIES: dict[str, Callable[[Tensor, str, Request], Tensor] | None] = {
+    BOXES: _scale_boxes,
+    "flow": _resize_flow,
     "image": _resize_map,
     "keep": None,
+    KEYPOINTS: _scale_keypoints,
     "mask": _resize_mask,
 }
 _ROLES = {

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from upsize._containers import Path, label, leaves, spell
-from upsize._policies import CANDIDATE, INPUT, POINTS, POLICIES
+from upsize._containers import Path, label, leaves
+from upsize._listed import looks_listed
+from upsize._policies import BOXES, CANDIDATE, INPUT, KEYPOINTS, POINTS, POLICIES
 from upsize.schedule import Size
 
 __all__ = ["Role", "assign", "first_image", "image_paths", "target_policies"]
@@ -50,27 +51,33 @@ def assign(batch: Any, named: Mapping[Path, str], automatic: bool) -> list[Role]
     """Give (path, leaf, role) of every leaf: as named, as typed, as it looks."""
     roles: list[Role] = []
     first = True
+    listed: Path | None = None
     for path, leaf in leaves(batch):
         role = _named_role(path, named) if named else None
         if isinstance(leaf, Tensor):
             if role != "keep":
-                role = _typed_role(leaf, path, role)
-            if role is None and automatic and _looks_like_image(leaf, first):
-                role = CANDIDATE
+                role = _typed_role(leaf, role)
+            if role is None and automatic:
+                if first and leaf.ndim == 3 and looks_listed(batch, path[:-1]):
+                    listed = path[:-1]
+                if _looks_like_image(leaf, first or path[:-1] == listed):
+                    role = CANDIDATE
             first = False
         roles.append((path, leaf, role))
     return roles
 
 
-def first_image(roles: list[Role], sizes: tuple[Size, Size] | None = None) -> Tensor:
+def first_image(
+    roles: list[Role], sizes: tuple[Size, Size] | None = None
+) -> tuple[Path, Tensor]:
     """Return the first image, or of what looks like one the first of ``sizes``."""
     for wanted in INPUT, CANDIDATE:
-        for _, leaf, role in roles:
+        for path, leaf, role in roles:
             if role != wanted or not isinstance(leaf, Tensor) or leaf.ndim < 2:
                 continue
             size: tuple[int, ...] = leaf.shape[-2:]
             if wanted == INPUT or sizes is None or size in sizes:
-                return leaf
+                return path, leaf
     raise ValueError(_no_image(roles, sizes))
 
 
@@ -82,20 +89,18 @@ def _named_role(path: Path, named: Mapping[Path, str]) -> str | None:
     return None
 
 
-def _typed_role(leaf: Tensor, path: Path, named: str | None) -> str | None:
+def _typed_role(leaf: Tensor, named: str | None) -> str | None:
     """Give the role that was ``named``, or that the type of ``leaf`` asks for."""
     # Whoever holds one of these types has imported its module: we need not.
     vision: Any = sys.modules.get("torchvision.tv_tensors")
     if vision is not None and isinstance(leaf, vision.TVTensor):
-        if isinstance(leaf, vision.Image | vision.Video):
-            return named or INPUT
         if isinstance(leaf, vision.Mask):
             return named or "mask"
-        raise TypeError(
-            f"{label(path)} is a {type(leaf).__name__}, which this version does not "
-            "resize: it would no longer fit the images. Leave it out of the batch, or "
-            f'if it is normalised, say targets={{{spell(path)}: "keep"}}'
-        )
+        if not isinstance(leaf, vision.Image | vision.Video):
+            typed = BOXES if isinstance(leaf, vision.BoundingBoxes) else KEYPOINTS
+            # Beside images, in a container that is named as one, they are none.
+            return typed if named in (None, INPUT) else named
+        return named or INPUT
     fastai: Any = sys.modules.get("fastai.vision.core")
     if fastai is not None and isinstance(leaf, fastai.TensorImageBase):
         return named or ("mask" if isinstance(leaf, fastai.TensorMask) else INPUT)
@@ -107,7 +112,8 @@ def _typed_role(leaf: Tensor, path: Path, named: str | None) -> str | None:
 def _looks_like_image(leaf: Tensor, first: bool) -> bool:
     """Whether an untyped tensor has the dtype and the rank of images.
 
-    One of 3 dims is as likely a sequence: it counts only as the ``first`` tensor.
+    One of 3 dims is as likely a sequence: it counts only as the ``first`` tensor, or
+    in a list with it.
     """
     return (leaf.ndim >= 4 or (first and leaf.ndim == 3)) and (
         leaf.dtype == torch.uint8 or leaf.is_floating_point()

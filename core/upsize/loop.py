@@ -15,10 +15,11 @@ except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
 
 from upsize._clock import Clock, State, advance, end_epoch, read_state
 from upsize._dry_run import dry_run
-from upsize._full_size import FullSizeCheck
+from upsize._full_size import FullSizeCheck, corrected_batches
 from upsize._resume import resume
+from upsize.follow import Applier
 from upsize.resize import Resizer
-from upsize.schedule import Linear, Phases, Plan, Ramp, Size
+from upsize.schedule import Linear, MultiScale, Phases, Plan, Ramp, Size
 from upsize.schedule._run import run_length
 from upsize.schedule._size import check_whole_number
 
@@ -39,9 +40,13 @@ class ProgressiveResize:
             advances every ``accumulate`` batches and at the end of an epoch, so that
             one size holds through a window.
         resizer: How to find and resize the images of a batch.
-        sized_loader: Whether the loader makes the images at their step's size already;
-            those then pass untouched. Without it, images below the full size are
-            refused.
+        sized_loader: Whether the loader makes the images at their step's size already,
+            as those of :func:`upsize.loading.sized` do, which sets it. Those then pass
+            untouched, and others are corrected and counted. Without it, images below
+            the full size are refused.
+        follow: Regularisation that follows the size: set for each batch that is
+            resized, and put back with the last step of the plan. Train within
+            ``with follow:`` to have it put back after an exception, too.
 
     Raises:
         ValueError: When the length of the run or the full size is missing or
@@ -65,7 +70,7 @@ class ProgressiveResize:
 
     def __init__(
         self,
-        schedule: Ramp | Linear | Phases,
+        schedule: Ramp | Linear | Phases | MultiScale,
         *,
         epochs: int | None = None,
         steps_per_epoch: int | None = None,
@@ -74,6 +79,7 @@ class ProgressiveResize:
         accumulate: int = 1,
         resizer: Resizer | None = None,
         sized_loader: bool = False,
+        follow: Applier | None = None,
     ) -> None:
         self._accumulate = check_whole_number("accumulate", accumulate)
         # A window that the end of an epoch cuts short is a step, too.
@@ -94,6 +100,11 @@ class ProgressiveResize:
         self._clock = Clock()
         self._full = FullSizeCheck(self._plan.final_size)
         self._in_hand = False
+        self._skipped = 0
+        self._corrected = 0
+        self._follow = follow
+        if follow is not None:
+            follow.bind(self._plan)
 
     @property
     def plan(self) -> Plan:
@@ -109,6 +120,47 @@ class ProgressiveResize:
     def optimizer_steps(self) -> int:
         """Optimizer steps that are done; a batch in hand does not count yet."""
         return self._clock.step
+
+    @property
+    def corrected(self) -> int:
+        """Batches that came from a sized loader at another size than their step's."""
+        return self._corrected
+
+    def expect_sized(self) -> None:
+        """Let the loader make the images at their step's size.
+
+        :func:`upsize.loading.sized` calls it; the argument ``sized_loader`` is the same.
+        """
+        self._sized_loader = True
+
+    def sizes_ahead(self, batches: int | None = None) -> Iterator[Size]:
+        """Yield the size of each batch to come, without end and without counting any.
+
+        Args:
+            batches: Batches in a pass over the loader that draws them. After
+                :meth:`load_state_dict` within an epoch, one of ``steps_per_epoch``
+                batches starts from the epoch's first, which are dropped until the run
+                goes on; one of fewer starts where the run does. ``None``, or a run
+                without ``steps_per_epoch``: from the first.
+
+        Example:
+            >>> from itertools import islice
+            >>> from upsize.schedule import Ramp
+            >>> resize = ProgressiveResize(
+            ...     Ramp(final_size=64, increase_by=32), total_steps=2, accumulate=2
+            ... )
+            >>> [size.width for size in islice(resize.sizes_ahead(), 4)]
+            [32, 32, 64, 64]
+        """
+        clock = self._next_clock()
+        if None in (batches, self._batches_per_epoch) or (
+            batches == self._batches_per_epoch
+        ):
+            for _ in range(self._skipped):
+                yield self._plan.size_at(clock.step)
+        while True:
+            yield self._plan.size_at(clock.step)
+            clock = advance(clock, self._accumulate, self._batches_per_epoch)
 
     def __call__(self, batch: Any) -> Any:
         """Return the batch with its images at :attr:`size`.
@@ -129,10 +181,13 @@ class ProgressiveResize:
                 never train at their own.
         """
         size = self.size
-        images = self._resizer.image_size(batch)
+        if self._follow is not None:
+            self._follow.set(self._clock.step)
+        images = self._image_size(batch)
         if images == size and (self._sized_loader or size == self._plan.final_size):
             return batch
-        self._full.check(images)
+        self._corrected += self._sized_loader
+        self._check_images(images)
         return self._resizer(batch, size, full=images)
 
     def batches(self, loader: Iterable[Any]) -> Iterator[Any]:
@@ -147,10 +202,12 @@ class ProgressiveResize:
 
         Warns:
             UserWarning: When ``len(loader)`` is not what ``steps_per_epoch`` leaves of
-                this epoch: full size would come too early or never.
+                this epoch: full size would come too early or never. At the end of the
+                epoch, when batches of a sized loader had to be corrected.
         """
         self._settle()
         self._check_length(loader)
+        corrected = self._corrected
         for batch in loader:
             self._settle()
             resized = self(batch)
@@ -158,6 +215,11 @@ class ProgressiveResize:
             yield resized
         self._settle()
         self._clock = end_epoch(self._clock)
+        self._end_follow()
+        if self._corrected > corrected:
+            count = self._corrected - corrected
+            text = corrected_batches(count, of=" of this epoch")
+            warnings.warn(text, UserWarning, stacklevel=2)
 
     def step(self) -> None:
         """Count a batch as done; :meth:`batches` does it by itself.
@@ -175,7 +237,9 @@ class ProgressiveResize:
             32 32 32 32 64 64 64 64
         """
         self._in_hand = False
+        self._skipped = 0
         self._clock = self._advanced()
+        self._end_follow()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the plan and the clock as plain JSON values.
@@ -223,7 +287,10 @@ class ProgressiveResize:
             )
         self._plan = resume(saved.plan, self._plan, stacklevel=3)
         self._clock = Clock(saved.step, saved.batch, saved.window)
+        self._skipped = saved.batch
         self._in_hand = False
+        if self._follow is not None:
+            self._follow.bind(self._plan)
 
     def preallocate(
         self,
@@ -258,8 +325,8 @@ class ProgressiveResize:
             >>> model.weight.grad is None
             True
         """
-        final, images = self._plan.final_size, self._resizer.image_size(batch)
-        self._full.check(images)
+        final, images = self._plan.final_size, self._image_size(batch)
+        self._check_images(images)
         full = self._resizer(batch, final, full=images)
         if forward is None:
             first = self._resizer.first_image(full)
@@ -271,10 +338,29 @@ class ProgressiveResize:
         """Return the clock after one batch more."""
         return advance(self._clock, self._accumulate, self._batches_per_epoch)
 
+    def _next_clock(self) -> Clock:
+        """Return the clock of the next batch that is drawn."""
+        return self._advanced() if self._in_hand else self._clock
+
+    def _image_size(self, batch: Any) -> Size:
+        """Return the size of the images; the full one stands for those in a list."""
+        full = None if self._sized_loader else self._plan.final_size
+        return self._resizer.image_size(batch, full=full)
+
+    def _check_images(self, images: Size) -> None:
+        """Refuse images of a size that only a sized loader may give."""
+        if not self._sized_loader or images not in self._plan.sizes:
+            self._full.check(images, stacklevel=4)
+
     def _settle(self) -> None:
         """Count the batch that :meth:`batches` has handed out."""
         if self._in_hand:
             self.step()
+
+    def _end_follow(self) -> None:
+        """Put back the regularisation when the last step is done."""
+        if self._follow is not None and self._clock.step >= self._plan.total_steps:
+            self._follow.restore()
 
     def _check_length(self, loader: Iterable[Any]) -> None:
         if self._batches_per_epoch is None or not isinstance(loader, Sized):

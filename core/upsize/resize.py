@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,10 +14,13 @@ try:
 except ModuleNotFoundError as error:
     raise missing_extra("torch", "PyTorch tensors") from error
 
-from upsize._containers import Path, find, replace, spell
+from upsize._containers import Path, find, label, replace, spell
+from upsize._geometry import thin
 from upsize._interpolate import Mode, check_mode, interpolate
-from upsize._policies import INPUT, Request, apply
+from upsize._listed import ImageList, image_list
+from upsize._policies import BOXES, CANDIDATE, INPUT, Request, apply, box_format
 from upsize._roles import Role, assign, first_image, image_paths, target_policies
+from upsize._scale import scale
 from upsize.schedule import Size
 from upsize.schedule._size import as_size
 
@@ -83,21 +86,40 @@ class Resizer:
 
     The batch may be a tensor or any nesting of tuples, lists, mappings, named tuples,
     dataclasses and TensorDicts. It is rebuilt, never changed. What is neither an image
-    nor a named target is left alone.
+    nor a target, by its type or its name, is left alone.
+
+    Images may come in a list or tuple inside the batch, one by one as (channels,
+    height, width) and each of a size of its own, as torchvision's detectors take them.
+    Each then gets its share size / full of its own pixels, to the nearest one, and so
+    keeps its aspect ratio; the targets in item i of a list of as many follow image i.
 
     Args:
         mode: How images are resized, see :func:`resize`.
         antialias: Whether they are smoothed as they shrink, see :func:`resize`.
         images: Which leaves are images: a key or index, a tuple of them as a path
             ("inputs", 0), or a list of such. A path to a container means every tensor
-            in it. None (default) means torchvision's ``Image`` and ``Video``, and every
-            floating or uint8 tensor of 4 or more dims whose last two are the full
-            size; one of 3 dims only if it is the first tensor in the batch.
+            in it, and ``...`` in a path every item. None (default) means torchvision's
+            ``Image`` and ``Video``, and every floating or uint8 tensor of 4 or more
+            dims whose last two are the full size; one of 3 dims only if it is the first
+            tensor in the batch, or in a list with it.
         targets: What happens to other leaves, {path: policy}; more than the automatic
-            rule, it has the last word. "mask": nearest-exact, in its own dtype.
-            "image": blended like an image, for heatmaps. Both must have the full size
-            of the images as their last two dims. "keep": left alone. torchvision's
-            ``Mask`` is a mask unless it is named; its boxes and keypoints are refused.
+            rule, it has the last word.
+
+            * "mask": nearest-exact, in its own dtype, so that no label is blended:
+              label maps, instance masks (instances, height, width), one-hot masks.
+            * "image": blended like an image, for heatmaps and soft masks.
+            * "flow": optical flow (..., 2, height, width), blended, and its values
+              scaled: x by the ratio of the widths, y by that of the heights.
+            * "boxes": (..., 4), corners (x1, y1, x2, y2) in pixels of the image.
+              Floating ones may as well hold a corner or centre, a width and a height.
+            * "keypoints": (..., 2), x and y in pixels of the image, or (..., 3), which
+              ends in a visibility that is kept.
+            * "keep": left alone: labels, and normalised coordinates.
+
+            The first three must have the size of the images as their last two dims.
+            torchvision's ``Mask``, ``BoundingBoxes`` of any format and ``KeyPoints``
+            follow by their type, with a new ``canvas_size``; fastai's ``TensorMask``
+            and its normalised points and boxes do, too.
 
     Raises:
         TypeError, ValueError: For a bad field, when the resizer is made.
@@ -146,7 +168,8 @@ class Resizer:
             size: Pixels: (height, width), or one side of a square.
             full: The size of the images as they come, which tells them from other
                 tensors; default: that of the first image found. Images and targets
-                that have ``size`` already pass untouched.
+                that have ``size`` already pass untouched. For images in a list the
+                full size that ``size`` is a share of; default: theirs, if all have one.
 
         Returns:
             The same containers with new tensors. A container in which nothing changed,
@@ -155,7 +178,9 @@ class Resizer:
         Raises:
             LookupError: When ``images`` or ``targets`` names what is not there.
             TypeError: For a leaf that cannot be resized, naming its path.
-            ValueError: When there is no image, or a target has not the full size.
+            ValueError: When there is no image, a target has not the size of its image,
+                boxes lie more than a pixel outside of it, or a list of images of
+                several sizes comes without ``full``; names the path and the shapes.
 
         Example:
             >>> import torch
@@ -166,14 +191,21 @@ class Resizer:
         """
         size = as_size(size)
         roles = self._assign(batch)
-        sizes = None if full is None else (as_size(full), size)
-        first = first_image(roles, sizes)
-        whole = sizes[0] if sizes else Size(*first.shape[-2:])
-        request = Request(size, whole, self.mode, self.antialias)
+        images = self._image_list(batch, roles)
+        if images is not None:
+            # What only looks like an image is one in the list alone.
+            roles = [
+                (path, leaf, None if _is_stray(path, role, images) else role)
+                for path, leaf, role in roles
+            ]
+        requested = self._requests(batch, roles, images, size, full)
         changed = {
             path: new
             for path, leaf, role in roles
-            if role and (new := apply(role, leaf, path, request)) is not leaf
+            if role
+            and role != "keep"
+            and leaf is not None
+            and (new := apply(role, leaf, path, requested(path))) is not leaf
         }
         return replace(batch, changed) if changed else batch
 
@@ -200,27 +232,105 @@ class Resizer:
                 image: Tensor = parts[0]
                 if image.ndim >= 4 and image.dtype in _PLAIN_IMAGES:
                     return image
-        return first_image(self._assign(batch))
+        return first_image(self._assign(batch))[1]
 
-    def image_size(self, batch: Any) -> Size:
-        """Return the size in pixels of the first image in the batch.
+    def image_size(
+        self, batch: Any, *, full: int | tuple[int, int] | None = None
+    ) -> Size:
+        """Return the size in pixels of the images in the batch.
 
         Args:
             batch: A tensor, or a container of tensors and anything else.
+            full: The size that stands for a list of images, each of which has its own
+                at full size. Default: the one that all images of the list have.
+
+        Returns:
+            The size of the first image, or ``full`` where the images are listed.
+
+        Raises:
+            LookupError: As :meth:`first_image`.
+            ValueError: When there is no image, or those in a list differ and ``full``
+                is not given.
+
+        Example:
+            >>> import torch
+            >>> Resizer().image_size((torch.rand(8, 3, 112, 160), torch.zeros(8)))
+            Size(height=112, width=160)
+            >>> images = [torch.rand(3, 90, 120), torch.rand(3, 120, 80)]
+            >>> Resizer().image_size((images, [{}, {}]), full=128)
+            Size(height=128, width=128)
+        """
+        first = self.first_image(batch)
+        if first.ndim == 3:
+            images = self._image_list(batch, self._assign(batch))
+            if images is not None:
+                return images.size if full is None else as_size(full)
+        return Size(*first.shape[-2:])
+
+    def degenerate(self, batch: Any) -> int:
+        """Count the boxes in the batch that are less than a pixel wide or high.
+
+        Nothing is dropped on the way to a small size, so this is how much of the
+        targets has become too small to see there. Only what is a box by its type or its
+        policy is counted; reading the count waits for the device.
+
+        Args:
+            batch: A batch, as it came or resized.
 
         Raises:
             LookupError, ValueError: As :meth:`first_image`.
 
         Example:
             >>> import torch
-            >>> Resizer().image_size((torch.rand(8, 3, 112, 160), torch.zeros(8)))
-            Size(height=112, width=160)
+            >>> boxes = torch.tensor([[4.0, 4.0, 60.0, 60.0], [8.0, 8.0, 9.5, 30.0]])
+            >>> batch = {"image": torch.rand(1, 3, 64, 64), "boxes": boxes}
+            >>> resizer = Resizer(targets={"boxes": "boxes"})
+            >>> resizer.degenerate(batch), resizer.degenerate(resizer(batch, 32))
+            (0, 1)
         """
-        return Size(*self.first_image(batch).shape[-2:])
+        return sum(
+            int(thin(boxes.as_subclass(Tensor), box_format(boxes, label(path))).sum())
+            for path, boxes, role in self._assign(batch)
+            if role == BOXES and isinstance(boxes, Tensor)
+        )
 
     def _assign(self, batch: Any) -> list[Role]:
         named = {
-            find(batch, path, "images" if role == INPUT else "targets"): role
-            for path, role in self._named.items()
+            path: role
+            for name, role in self._named.items()
+            for path in find(batch, name, "images" if role == INPUT else "targets")
         }
         return assign(batch, named, automatic=self.images is None)
+
+    def _requests(
+        self,
+        batch: Any,
+        roles: list[Role],
+        images: ImageList | None,
+        size: Size,
+        full: int | tuple[int, int] | None,
+    ) -> Callable[[Path], Request]:
+        """Return what is asked of the leaf at a path, by the size of its image."""
+        if images is None:
+            sizes = None if full is None else (as_size(full), size)
+            image = Size(*first_image(roles, sizes)[1].shape[-2:])
+            whole = sizes[0] if sizes else image
+            same = Request(size, whole, image, self.mode, self.antialias)
+            return lambda _: same
+        whole = images.size if full is None else as_size(full)
+
+        def requested(path: Path) -> Request:
+            own = images.size_of(batch, path)
+            share = scale(own, size, whole)
+            return Request(share, own, own, self.mode, self.antialias)
+
+        return requested
+
+    def _image_list(self, batch: Any, roles: list[Role]) -> ImageList | None:
+        first, _ = first_image(roles)
+        return image_list(batch, first, roles, whole=self._named.get(()) == INPUT)
+
+
+def _is_stray(path: Path, role: str | None, images: ImageList) -> bool:
+    """Whether a leaf looks like an image outside of the list of images."""
+    return role == CANDIDATE and path[:-1] != images.path

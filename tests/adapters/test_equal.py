@@ -15,11 +15,13 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from transformers import Trainer, TrainingArguments
 
 import upsize.accelerate
 import upsize.fastai
 import upsize.lightning
 import upsize.loop
+import upsize.transformers
 from upsize.schedule import Linear, Phases, Ramp
 
 EPOCHS, BATCHES, WINDOW = 6, 5, 2
@@ -104,6 +106,47 @@ def with_lightning(schedule: Any) -> Trained:
     return module.widths, module.net.state_dict()
 
 
+class Named(nn.Module):
+    """Takes the batches of a Trainer, by name."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.widths: list[int] = []
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        self.widths.append(pixel_values.shape[-1])
+        out: Tensor = self.net(pixel_values)
+        return out
+
+
+class ResizedTrainer(upsize.transformers.ProgressiveResize, Trainer):
+    def get_train_dataloader(self) -> Any:
+        def named(samples: list[Any]) -> dict[str, Tensor]:
+            images, labels = zip(*samples, strict=True)
+            return {"pixel_values": torch.stack(images), "labels": torch.stack(labels)}
+
+        return DataLoader(loader().dataset, 4, collate_fn=named)
+
+
+def with_transformers(schedule: Any, net: Any = None, **more: Any) -> Trained:
+    def loss(scores: Tensor, labels: Tensor, num_items_in_batch: Any) -> Tensor:
+        return nn.functional.cross_entropy(scores, labels) / WINDOW
+
+    named = Named(model() if net is None else net)
+    args = TrainingArguments(
+        num_train_epochs=EPOCHS, gradient_accumulation_steps=WINDOW, optim="sgd",
+        learning_rate=0.1, lr_scheduler_type="constant", max_grad_norm=0.0,
+        use_cpu=True, report_to="none", save_strategy="no", logging_strategy="no",
+        disable_tqdm=True,
+    )  # fmt: skip
+    trainer = ResizedTrainer(
+        named, args, compute_loss_func=loss, schedule=schedule, verbose=False, **more
+    )
+    trainer.train()
+    return named.widths, named.net.state_dict()
+
+
 def with_fastai(schedule: Any) -> Trained:
     net = model()
     learner = Learner(
@@ -140,7 +183,9 @@ SCHEDULES = pytest.mark.parametrize(
 @pytest.mark.filterwarnings("ignore:.*many workers", "ignore:.*LeafSpec:FutureWarning")
 @SCHEDULES
 def test_the_same_sizes_and_the_same_weights(schedule: Any, tmp_path: Path) -> None:
-    runs: list[Callable[[Any], Trained]] = [with_loop, with_accelerate, with_lightning]
+    runs: list[Callable[[Any], Trained]] = [
+        with_loop, with_accelerate, with_lightning, with_transformers,
+    ]  # fmt: skip
     (widths, weights), *others = [run(schedule) for run in runs]
     assert len(widths) == EPOCHS * BATCHES
     for other_widths, other_weights in others:

@@ -7,6 +7,9 @@ the machine or the code, never a gate.
 from __future__ import annotations
 
 import pickle
+import statistics
+import subprocess
+import sys
 from typing import Any
 
 from upsize.schedule import Ramp
@@ -34,3 +37,19 @@ def test_a_plan_of_a_billion_steps_takes_less_than_ten_milliseconds(
 
 def test_a_plan_of_a_thousand_steps_for_comparison(benchmark: Any) -> None:
     benchmark(RAMP.plan, total_steps=10**3)
+
+
+def test_the_import_takes_less_than_a_tenth_of_that_of_torch() -> None:
+    code = (
+        "import time; begin = time.perf_counter(); import {}; "
+        "print(time.perf_counter() - begin)"
+    )
+    seconds: dict[str, list[float]] = {"upsize.schedule": [], "torch": []}
+    for _ in range(5):
+        for name, measured in seconds.items():
+            command = [sys.executable, "-c", code.format(name)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            measured.append(float(done.stdout))
+    ours, torch = (statistics.median(measured) for measured in seconds.values())
+    print(f"\nupsize.schedule {ours:.3f} s, torch {torch:.3f} s: {ours / torch:.1%}")
+    assert ours < torch / 10

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upsize._containers import find, label, leaves, replace, spell
+from upsize._containers import find, item_of, label, leaves, node_at, replace, spell
 
 OLD, NEW = object(), object()
 
@@ -207,7 +207,7 @@ def test_one_leaf_of_any_nesting(batch, data):
         assert replace(batch, {("x",): NEW}) is batch
         return
     path, old = data.draw(st.sampled_from(found))
-    assert find(batch, path, "images") == path
+    assert find(batch, path, "images") == [path]
     rebuilt = replace(batch, {path: NEW})
     assert leaves(rebuilt) == [(p, NEW if p == path else v) for p, v in found]
     assert replace(rebuilt, {path: old}) == batch
@@ -243,12 +243,48 @@ class Pinned(Mapping):
     ],
 )
 def test_find(batch, path, found):
+    assert find(batch, path, "images") == [found]
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ((1, ..., "a"), [(1, 0, "a"), (1, 1, "a")]),
+        ((1, ...), [(1, 0), (1, 1)]),
+        ((..., -1, "a"), [(1, 1, "a")]),
+        ((0, ...), []),
+    ],
+)
+def test_dots_are_every_item(path, found):
+    batch = ([], [{"a": 1}, {"a": 2, "b": 3}])
+    if path[0] is ...:
+        batch = {1: batch[1]}
     assert find(batch, path, "images") == found
+
+
+def test_the_item_of_a_list_that_a_leaf_is_in():
+    batch = ([1, 2], [{"a": [3, 4]}, {"a": [5, 6]}])
+    assert item_of(batch, (1, 1, "a", 0), beside=(0,), length=2) == 1
+    assert item_of(batch, (1, 1, "a", 0), beside=(1,), length=2) == 0
+    assert item_of(batch, (1, 1, "a", 0), beside=(0,), length=3) is None
+    assert item_of(Pair(1, [2, 3]), ("label", 1), beside=("image",), length=2) == 1
+
+
+def test_node_at():
+    batch = Pair([1, {"a": OLD}], 2)
+    assert node_at(batch, ("image", 1, "a")) is OLD
+    assert node_at(batch, ()) is batch
 
 
 @pytest.mark.parametrize(
     ("batch", "path", "message"),
     [
+        (
+            ([{"a": 1}, {}],),
+            (0, ..., "a"),
+            r"\(0, \.\.\., 'a'\), but batch\[0\]\[1\] has",
+        ),
+        ({"a": 1}, ("a", ...), r"batch\['a'\] is no container"),
         ({"a": 1}, ("b",), r"images names 'b', but batch has no 'b': .*\['a'\]"),
         ((1, 2), (2,), r"names 2, but batch has no 2: its keys are \[0, 1\]"),
         ((1, 2), (-3,), r"has no -3"),
@@ -265,4 +301,6 @@ def test_find_says_what_is_there(batch, path, message):
 def test_paths_are_written_as_the_user_would():
     assert spell(("a",)) == "'a'"
     assert spell(("a", 0)) == "('a', 0)"
+    assert spell((1, ..., "a")) == "(1, ..., 'a')"
+    assert spell(()) == "()"
     assert label(("a", 0)) == "batch['a'][0]"

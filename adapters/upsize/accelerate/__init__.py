@@ -13,5 +13,6 @@ except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
 
 from upsize.accelerate._hook import ResizeHook
 from upsize.accelerate._progress import ProgressiveResize
+from upsize.accelerate._sized import sized
 
-__all__ = ["ProgressiveResize", "ResizeHook"]
+__all__ = ["ProgressiveResize", "ResizeHook", "sized"]

@@ -14,12 +14,13 @@ from torch import nn
 
 from upsize._clock import Clock
 from upsize._compiled import warn_of_recompiles
+from upsize.follow import Applier
 from upsize.loop import ProgressiveResize as _LoopResize
 from upsize.resize import Resizer
-from upsize.schedule import Linear, Phases, Ramp, Size
+from upsize.schedule import Linear, MultiScale, Phases, Ramp, Size
 from upsize.schedule._run import run_length
 
-__all__ = ["ProgressiveResize"]
+__all__ = ["ProgressiveResize", "check_prepared"]
 
 _FILE = "upsize.json"
 _FLAG = "_upsize_progressive_resize"
@@ -46,6 +47,8 @@ class ProgressiveResize(_LoopResize):
         log: Name under which ``accelerator.log`` gets the longer side in pixels on
             every change; ``None``: not at all.
         verbose: Whether the main process prints the plan's summary.
+        follow: Regularisation that follows the size, put back with the last step and by
+            :meth:`remove`.
 
     Raises:
         ValueError: When the loader is not prepared, the length or the full size is
@@ -78,7 +81,7 @@ class ProgressiveResize(_LoopResize):
 
     def __init__(
         self,
-        schedule: Ramp | Linear | Phases,
+        schedule: Ramp | Linear | Phases | MultiScale,
         accelerator: Accelerator,
         *,
         loader: Iterable[Any],
@@ -88,8 +91,9 @@ class ProgressiveResize(_LoopResize):
         resizer: Resizer | None = None,
         log: str | None = "image_size",
         verbose: bool = True,
+        follow: Applier | None = None,
     ) -> None:
-        _check_prepared(loader)
+        check_prepared(loader)
         if hasattr(accelerator, _FLAG):
             raise ValueError(
                 "this accelerator has a ProgressiveResize already, and both would write "
@@ -112,6 +116,7 @@ class ProgressiveResize(_LoopResize):
                 final_size=final_size,
                 accumulate=accumulate,
                 resizer=resizer,
+                follow=follow,
             )
         else:
             # Windows run on across epochs: count batches as if they were one epoch.
@@ -124,6 +129,7 @@ class ProgressiveResize(_LoopResize):
                 final_size=final_size,
                 accumulate=accumulate,
                 resizer=resizer,
+                follow=follow,
             )
         self._accelerator = accelerator
         self._log = log
@@ -150,7 +156,7 @@ class ProgressiveResize(_LoopResize):
         Raises:
             ValueError: When the loader is not prepared, or images are too small.
         """
-        _check_prepared(loader)
+        check_prepared(loader)
         for batch in super().batches(loader):
             self._report()
             yield batch
@@ -174,10 +180,12 @@ class ProgressiveResize(_LoopResize):
         """Warn when training has ended before full size; call it after the last epoch.
 
         Warns:
-            UserWarning: When the last step trained at a smaller size.
+            UserWarning: When the last step trained at a smaller size, unless the plan
+                ends with random sizes and full size is one of them.
         """
         last = self.plan.size_at(max(0, self.optimizer_steps - 1))
-        if last != self.plan.final_size:
+        ends = self.plan.stages[-1].sizes
+        if last not in ends or self.plan.final_size not in ends:
             warnings.warn(
                 f"training ended after {self.optimizer_steps} of "
                 f"{self.plan.total_steps} steps at {last}, not at the full size "
@@ -187,7 +195,12 @@ class ProgressiveResize(_LoopResize):
             )
 
     def remove(self) -> None:
-        """Take the hooks off the accelerator; its checkpoints no longer hold a state."""
+        """Take the hooks off the accelerator; its checkpoints no longer hold a state.
+
+        What follows the size is put back.
+        """
+        if self._follow is not None:
+            self._follow.restore()
         for handle in self._handles:
             handle.remove()
         if hasattr(self._accelerator, _FLAG):
@@ -200,6 +213,11 @@ class ProgressiveResize(_LoopResize):
         return Clock(
             step + self._accelerator.sync_gradients, 0 if at_end else batch + 1
         )
+
+    def _next_clock(self) -> Clock:
+        """Return the clock of the next batch, with the accelerator's own window."""
+        window = self._accelerator.step % self._accumulate
+        return super()._next_clock()._replace(window=window)
 
     def _report(self) -> None:
         """Log the size when it has changed."""
@@ -255,7 +273,8 @@ def _length(loader: Iterable[Any]) -> int | None:
         return None
 
 
-def _check_prepared(loader: Iterable[Any]) -> None:
+def check_prepared(loader: Any) -> None:
+    """Refuse a loader that ``accelerator.prepare`` has not seen."""
     if not isinstance(loader, DataLoaderStateMixin):
         raise ValueError(  # noqa: TRY004 - the type is right, its state is not
             f"the loader is a {type(loader).__name__} that accelerator.prepare has not "

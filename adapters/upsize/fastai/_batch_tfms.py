@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from fastai.data.core import Pipeline
 from fastai.vision.augment import AffineCoordTfm, RandomResizedCropGPU
+from torch import Tensor
 
 from upsize._interpolate import Mode
 from upsize._scale import scale
@@ -16,10 +17,18 @@ from upsize.resize import Resizer
 from upsize.schedule import Size
 from upsize.schedule._size import as_size
 
-__all__ = ["SizedPipeline", "pipeline_of", "resizes", "sized"]
+__all__ = [
+    "SizedPipeline",
+    "came_at",
+    "pipeline_of",
+    "resizes",
+    "sized_pipeline",
+    "told_size",
+]
 
 _GRID_SAMPLE = ("bilinear", "nearest", "bicubic")
 _KINDS = (AffineCoordTfm, RandomResizedCropGPU)
+_CAME = "_upsize_came"
 
 
 def pipeline_of(loader: Any) -> tuple[Any, Any]:
@@ -33,6 +42,18 @@ def pipeline_of(loader: Any) -> tuple[Any, Any]:
 def resizes(pipeline: Any) -> bool:
     """Whether a transform in it resamples images, so that it can resize them."""
     return pipeline is not None and any(isinstance(t, _KINDS) for t in pipeline.fs)
+
+
+def came_at(images: Tensor) -> Size:
+    """Return the size that the images of a batch had in front of the transforms."""
+    came: Size = getattr(images, _CAME, Size(*images.shape[-2:]))
+    return came
+
+
+def told_size(pipeline: Any) -> Size | None:
+    """Return the size that the transforms were told to give, if they were."""
+    told = [] if pipeline is None else _explicit(pipeline)
+    return as_size(_plain(told[-1].size)) if told else None
 
 
 def _explicit(pipeline: Any) -> list[Any]:
@@ -62,9 +83,12 @@ class SizedPipeline(Pipeline):
         first = next(i for i, t in enumerate(self.fs) if isinstance(t, AffineCoordTfm))
         for t in self.fs[:first]:
             o = t(o, split_idx=self.split_idx)
+        came = resizer.image_size(o)
         o = resizer(o, size)
         for t in self.fs[first:]:
             o = t(o, split_idx=self.split_idx)
+        # On the batch itself: the pipeline also runs for others than are trained on.
+        setattr(resizer.first_image(o), _CAME, came)
         return o
 
     def __reduce__(self) -> Any:
@@ -72,8 +96,10 @@ class SizedPipeline(Pipeline):
         return Pipeline, (list(self.fs), self.split_idx)
 
 
-def sized(
-    pipeline: Any, wanted: Callable[[], Size | None], resizer: Resizer
+def sized_pipeline(
+    pipeline: Any,
+    wanted: Callable[[], Size | None],
+    resizer: Resizer,
 ) -> SizedPipeline:
     """Return a pipeline like this one, whose images have the size that is wanted.
 

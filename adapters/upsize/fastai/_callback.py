@@ -17,8 +17,9 @@ from upsize.fastai._guard import FitGuard
 from upsize.fastai._peek import image_size
 from upsize.fastai._run import Run
 from upsize.fastai._settings import Settings, WhenFrozen, schedule_of
+from upsize.follow import Applier
 from upsize.resize import Resizer
-from upsize.schedule import IncreaseMode, Linear, Phases, Plan, Ramp, Size
+from upsize.schedule import IncreaseMode, Linear, MultiScale, Phases, Plan, Ramp, Size
 
 __all__ = ["ProgressiveResize"]
 
@@ -71,6 +72,7 @@ class ProgressiveResize(Callback):
         schedule: Any other schedule, instead of the parameters above that describe one.
         when_frozen: In the frozen part of ``fine_tune``: "initial": train it at the
             first size; "final": at full size; "schedule": run the schedule there, too.
+        follow: Regularisation that follows the size, put back with the rest.
 
     Raises:
         TypeError, ValueError: For a value that is not allowed. In ``before_fit``: for
@@ -110,8 +112,9 @@ class ProgressiveResize(Callback):
         empty_cache: bool = False,
         verbose: bool = True,
         *,
-        schedule: Ramp | Linear | Phases | None = None,
+        schedule: Ramp | Linear | Phases | MultiScale | None = None,
         when_frozen: WhenFrozen = "initial",
+        follow: Applier | None = None,
     ) -> None:
         self._guard: FitGuard | None = None
         self._fitting = False
@@ -136,6 +139,7 @@ class ProgressiveResize(Callback):
             empty_cache=empty_cache,
             verbose=verbose,
             when_frozen=when_frozen,
+            follow=follow,
         )
 
     @property
@@ -161,6 +165,20 @@ class ProgressiveResize(Callback):
     def size(self) -> Size | None:
         """Size of the last batch trained on; ``None`` before the first."""
         return None if self._run is None else self._run.size
+
+    @property
+    def final_size(self) -> Size | None:
+        """The full size that was given; ``None``: that of the training images."""
+        given = self._settings.final_size or self._settings.schedule.target()
+        return None if given is None else self._settings.schedule.resolve(given)
+
+    @property
+    def corrected(self) -> int:
+        """Batches of the last fit that a sized loader made at another size.
+
+        See :func:`sized`. Where batch transforms are told a size, all get theirs there.
+        """
+        return 0 if self._run is None else self._run.corrected
 
     def before_fit(self) -> None:
         """Find the full size, make the plan, and take over the batch transforms."""
@@ -192,6 +210,11 @@ class ProgressiveResize(Callback):
         """Set the clock to the first batch of the epoch."""
         if (run := self._active) is not None:
             run.begin_epoch(self.learn.epoch)
+
+    def after_train(self) -> None:
+        """Let a sized loader make images at full size again."""
+        if (run := self._active) is not None:
+            run.end_epoch()
 
     def before_batch(self) -> None:
         """Resize what is not at its size already."""
@@ -240,18 +263,18 @@ class ProgressiveResize(Callback):
         """Tell the run the full size that is asked for, or that of its images."""
         settings, dls = self._settings, self.learn.dls
         resizer = Resizer()
-        train = image_size(dls.loaders[0], resizer, "the training images")
+        given = self.final_size
+        train = image_size(dls.loaders[0], resizer, "the training images", given)
         valid = None
         if settings.resize_valid and len(dls.loaders) > 1:
-            valid = image_size(dls.loaders[1], resizer, "the validation images")
-        given = settings.final_size or settings.schedule.target()
+            valid = image_size(dls.loaders[1], resizer, "the validation images", given)
         if given is None and train and valid and train != valid:
             raise ValueError(
                 f"the validation images are {valid} and the training images {train}, "
                 "and resize_valid=True gives both one size: load them at one size, or "
                 "give resize_valid=False"
             )
-        final = train if given is None else settings.schedule.resolve(given)
+        final = train if given is None else given
         if final is not None:
             run.expect(final, [size for size in (train, valid) if size is not None])
 

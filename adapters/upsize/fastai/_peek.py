@@ -17,7 +17,12 @@ from upsize.schedule import Size
 __all__ = ["image_size"]
 
 
-def image_size(loader: Any, resizer: Resizer, what: str) -> Size | None:
+def image_size(
+    loader: Any,
+    resizer: Resizer,
+    what: str,
+    full: int | tuple[int, int] | None = None,
+) -> Size | None:
     """Return the size of the images that a loader gives.
 
     Args:
@@ -26,6 +31,7 @@ def image_size(loader: Any, resizer: Resizer, what: str) -> Size | None:
             passes are copies.
         resizer: Finds the images.
         what: The name of the loader, for the error.
+        full: The full size, which stands for images in a list, if it is known.
 
     Returns:
         The size; ``None`` where items cannot be asked for by number, or there are none.
@@ -48,7 +54,7 @@ def image_size(loader: Any, resizer: Resizer, what: str) -> Size | None:
         known = getattr(dataset, "n_inp", None)
         batch = batch[: known or max(1, len(batch) - 1)]
     try:
-        return resizer.image_size(batch)
+        return resizer.image_size(batch, full=full)
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from error
 

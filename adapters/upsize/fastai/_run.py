@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import torch
 from fastai.basics import get_model
-from fastai.torch_core import TensorMask, rank_distrib
-from fastai.vision.core import TensorPoint
-from torch import Tensor
-from torchvision import tv_tensors
+from fastai.torch_core import rank_distrib
 
 from upsize._compiled import warn_of_recompiles
-from upsize._containers import Path, leaves, replace
 from upsize._dry_run import dry_run
-from upsize._full_size import FullSizeCheck
-from upsize.fastai._batch_tfms import pipeline_of, resizes, sized
+from upsize._full_size import FullSizeCheck, warn_at_end
+from upsize.fastai._ahead import ahead_of
+from upsize.fastai._batch_tfms import came_at, pipeline_of, resizes, sized_pipeline
+from upsize.fastai._checks import check_sized
 from upsize.fastai._settings import Settings
+from upsize.fastai._steps import Steps
+from upsize.fastai._targets import policies, repeat
 from upsize.resize import Resizer
 from upsize.schedule import Plan, Size
 from upsize.schedule._base import Stage
 
 __all__ = ["Run"]
 
-# What follows the images by its type, whatever is asked of other targets.
-_FOLLOWS = (TensorMask, TensorPoint, tv_tensors.Mask)
-
 
 def _initial_plan(plan: Plan) -> Plan:
-    """Return a plan that stays at the first size."""
+    """Return a plan that stays in its first stage."""
     stage = Stage(0, plan.total_steps, plan.stages[0].size)
-    return plan.model_copy(update={"stages": (stage,)})
+    # Not model_copy, which would copy what the plan has cached of its stages.
+    return Plan(**dict(plan) | {"stages": (stage,)})
 
 
 class Run:
@@ -54,8 +53,10 @@ class Run:
         self._resizer = Resizer(mode=settings.resize_mode)
         self._undo: list[Callable[[], None]] = []
         self._final: Size | None = None
-        self._next = self._window = 0
-        self._open = self._tried = False
+        self._steps = Steps()
+        self._ahead = ahead_of(learner.dls.loaders[0])
+        self._tried = False
+        self.corrected = 0
         self.plan: Plan | None = None
         self.size: Size | None = None
 
@@ -79,6 +80,8 @@ class Run:
                 final_size=self._final,
             )
         self.plan = _initial_plan(plan) if self._frozen else plan
+        if settings.follow is not None:
+            settings.follow.bind(plan)
         warn_of_recompiles([learner.model], self.plan)
         if settings.verbose and not rank_distrib():
             print(self._summary(self.plan))
@@ -86,12 +89,16 @@ class Run:
     def _summary(self, plan: Plan) -> str:
         if not self._frozen:
             return plan.summary()
-        size = list(plan.stages[0].size)
-        return f"Training the frozen model at the initial image size of {size}."
+        size = plan.stages[0].size
+        text = list(size) if isinstance(size, Size) else size
+        return f"Training the frozen model at the initial image size of {text}."
 
     def take_over(self) -> None:
         """Let the batch transforms that resample images resize them, too."""
         settings, loaders = self._settings, self._learner.dls.loaders
+        if self._ahead is not None:
+            check_sized(self._learner, settings, self._final)
+            self._undo.append(self._ahead.forget)
         if settings.add_resize:
             return
         wanted: list[Callable[[], Size | None]] = [self.upcoming]
@@ -107,76 +114,103 @@ class Run:
                     "resize here, the targets with the images: leave it out, or give "
                     "add_resize=True"
                 )
-            owner.after_batch = sized(pipeline, size, self._resizer)
+            owner.after_batch = sized_pipeline(pipeline, size, self._resizer)
             self._undo.append(partial(setattr, owner, "after_batch", pipeline))
 
     def end(self, *, completed: bool) -> None:
-        """Put back the batch transforms; warn when full size was never reached."""
+        """Put back what was touched; warn when full size was never reached."""
         while self._undo:
             self._undo.pop()()
-        plan, size = self.plan, self.size
-        if not completed or self._frozen or plan is None or size is None:
-            return
-        if size != plan.final_size == plan.stages[-1].size:
-            warnings.warn(
-                f"training ended at {size}, not at the full size {plan.final_size}: it "
-                f"was shorter than the {plan.total_steps} batches that were planned",
-                UserWarning,
+        if self._settings.follow is not None:
+            self._settings.follow.restore()
+        if completed:
+            warn_at_end(
+                None if self._frozen else self.plan,
+                self.size,
+                self.corrected,
+                why="the transforms do not take the size they are given",
+                unit="batches",
                 stacklevel=3,
             )
 
     def begin_epoch(self, epoch: int) -> None:
         """Count from the first batch of an epoch, whether or not others were skipped."""
         self.bind()
-        self._next = epoch * len(self._learner.dls.train)
-        if not self._open:
-            self._window = self._next
+        learner = self._learner
+        self._steps.begin(epoch * len(learner.dls.train))
+        if self._ahead is not None:
+            assert self.plan is not None  # it needs the full size, which is checked
+            steps = self._steps.ahead(learner.dls.train, learner.cbs)
+            self._ahead.tell(map(self.plan.size_at, steps), self.plan.final_size)
         if self._settings.empty_cache and self.upcoming() != self.size:
             torch.cuda.empty_cache()
 
+    def end_epoch(self) -> None:
+        """Let the loader make images at full size again."""
+        if self._ahead is not None:
+            self._ahead.forget()
+
     def upcoming(self) -> Size | None:
         """Return the size of the next batch; ``None`` while that is not known."""
-        return None if self.plan is None else self.plan.size_at(self._window)
+        return None if self.plan is None else self.plan.size_at(self._steps.current)
 
     def stepped(self) -> None:
-        """Close the window: the optimizer has made a step."""
-        self._open = False
+        """Note that the optimizer has made a step."""
+        self._steps.stepped()
 
     def train(self) -> None:
         """Give the training batch in hand the size of its step."""
         learner = self._learner
-        images = self._resizer.image_size(learner.xb)
+        images = self._resizer.image_size(learner.xb, full=self._list_size)
         if self.plan is None:
             self.expect(images, [])
             self.bind()
         assert self.plan is not None
-        size = self.plan.size_at(self._window)
+        size = self.plan.size_at(self._steps.current)
+        if self._settings.follow is not None:
+            # A frozen model has the values of the first size.
+            self._settings.follow.set(0 if self._frozen else self._steps.current)
         if not self._tried:
             self._tried = True
-            self._dry_run(images, self.plan.stages[-1].size)
+            self._dry_run(images, max(self.plan.sizes, key=math.prod))
         self.size = size
+        came = came_at(self._resizer.first_image(learner.xb))
+        if self._ahead is not None and came != size:
+            self.corrected += 1
+            self._check_images(came)
         self._resize(images, size)
-        self._open = True
+        self._steps.took()
 
     def counted(self) -> None:
         """Count the batch as done."""
-        self._next += 1
-        if not self._open:
-            self._window = self._next
+        self._steps.counted()
 
     def validate(self) -> None:
         """Give the validation batch in hand the size that was trained on last."""
         if self.size is not None:
-            self._resize(self._resizer.image_size(self._learner.xb), self.size)
+            inputs = self._learner.xb
+            images = self._resizer.image_size(inputs, full=self._list_size)
+            self._resize(images, self.size)
+
+    @property
+    def _list_size(self) -> Size | None:
+        """What stands for images in a list; a sized loader must make them at one."""
+        return None if self._ahead is not None else self._final
+
+    def _check_images(self, images: Size) -> None:
+        """Refuse images of a size that only a sized loader may give."""
+        assert self.plan is not None
+        if self._ahead is None or images not in self.plan.sizes:
+            self._check.check(images, stacklevel=5)
 
     def _resize(self, images: Size, size: Size) -> None:
         if images == size:
             return
-        self._check.check(images, stacklevel=4)
+        self._check_images(images)
         learner = self._learner
         inputs, targets = tuple(learner.xb), tuple(learner.yb)
-        policies = _policies(targets, images, self._settings.resize_targ)
-        resizer = Resizer(mode=self._settings.resize_mode, targets=policies)
+        follow = policies(targets, images, self._settings.resize_targ)
+        resizer = Resizer(mode=self._settings.resize_mode, targets=follow)
         learner.xb, learner.yb = resizer((inputs, targets), size, full=images)
 
     def _dry_run(self, images: Size, largest: Size) -> None:
@@ -185,7 +219,7 @@ class Run:
         if not settings.preallocate or self.upcoming() == largest:
             return
         inputs = self._resizer(tuple(learner.xb), largest, full=images)
-        inputs = _repeat(inputs, settings.preallocate_bs)
+        inputs = repeat(inputs, settings.preallocate_bs)
         model = get_model(learner.model)
         amp = getattr(learner, "mixed_precision", None)
         try:
@@ -196,30 +230,3 @@ class Run:
                 "upsize: in the dry run at full size; preallocate=False leaves it out"
             )
             raise
-
-
-def _policies(targets: Any, full: Size, resize: bool) -> Mapping[Path, str]:
-    """Say what happens to each target that is no mask and no point by its type."""
-    policies = {}
-    for path, leaf in leaves(targets):
-        if not isinstance(leaf, Tensor) or isinstance(leaf, _FOLLOWS):
-            continue
-        sides: tuple[int, ...] = leaf.shape[-2:]
-        policy = "keep"
-        if resize and leaf.ndim > 2 and sides == full:
-            blends = leaf.is_floating_point() and leaf.ndim > 3
-            policy = "image" if blends else "mask"
-        policies[(1, *path)] = policy
-    return policies
-
-
-def _repeat(inputs: Any, rows: int | None) -> Any:
-    """Return inputs of ``rows`` rows, by repeating those that there are."""
-    if rows is None:
-        return inputs
-    chosen = {
-        path: x[torch.arange(rows, device=x.device) % len(x)]
-        for path, x in leaves(inputs)
-        if isinstance(x, Tensor) and x.ndim
-    }
-    return replace(inputs, chosen)

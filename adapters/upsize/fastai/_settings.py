@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from upsize._interpolate import Mode, check_mode
-from upsize.schedule import IncreaseMode, Linear, Phases, Ramp
+from upsize.follow import Applier
+from upsize.schedule import IncreaseMode, Linear, MultiScale, Phases, Ramp
 from upsize.schedule._base import check_schedule
 from upsize.schedule._size import check_whole_number
 
@@ -16,10 +17,10 @@ WhenFrozen = Literal["initial", "schedule", "final"]
 
 
 def schedule_of(
-    schedule: Ramp | Linear | Phases | None,
+    schedule: Ramp | Linear | Phases | MultiScale | None,
     final_size: int | tuple[int, int] | None,
     ramp: dict[str, Any],
-) -> Ramp | Linear | Phases:
+) -> Ramp | Linear | Phases | MultiScale:
     """Return the schedule that was given, or the ramp of the single parameters.
 
     Raises:
@@ -43,7 +44,7 @@ def schedule_of(
 class Settings:
     """The parameters of the callback: see there."""
 
-    schedule: Ramp | Linear | Phases
+    schedule: Ramp | Linear | Phases | MultiScale
     final_size: int | tuple[int, int] | None
     resize_mode: Mode
     resize_valid: bool
@@ -54,6 +55,7 @@ class Settings:
     empty_cache: bool
     verbose: bool
     when_frozen: WhenFrozen
+    follow: Applier | None
 
     def __post_init__(self) -> None:
         try:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from upsize._extras import missing_extra
 
 if TYPE_CHECKING:
+    from upsize.lightning._sized import sized
     from upsize.lightning._standalone import (
         ProgressiveResize as PytorchLightningProgressiveResize,
     )
@@ -28,6 +29,7 @@ __all__ = [
     "LightningProgressiveResize",
     "ProgressiveResize",
     "PytorchLightningProgressiveResize",
+    "sized",
 ]
 
 # Package, and our module for it; the first is preferred.
@@ -49,6 +51,8 @@ def _default() -> str:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "sized":
+        return import_module("upsize.lightning._sized").sized
     # Only when asked for: an import of the other package takes seconds.
     if name == "ProgressiveResize":
         name = _default()

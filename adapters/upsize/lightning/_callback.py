@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import inspect
-import warnings
+from collections.abc import Iterator
 from typing import Any
 
+from upsize._full_size import warn_at_end
+from upsize.follow import Applier
 from upsize.lightning._batch_hook import BatchHook
 from upsize.lightning._clock import clock_of
 from upsize.lightning._report import Report
 from upsize.lightning._run import Run, Settings
 from upsize.lightning._state import State, read_state
 from upsize.resize import Resizer
-from upsize.schedule import Linear, Phases, Plan, Ramp, Size
+from upsize.schedule import Linear, MultiScale, Phases, Plan, Ramp, Size
 from upsize.schedule._base import check_schedule
-from upsize.schedule._size import check_whole_number
+from upsize.schedule._size import as_size, check_whole_number
 
 __all__ = ["ResizeCallback"]
 
@@ -46,6 +48,7 @@ class ResizeCallback:
         log: Name under which the progress bar and, on every change, each logger get
             the longer side in pixels; ``None``: not at all.
         verbose: Whether the first process prints the plan's summary.
+        follow: Regularisation that follows the size, put back with the rest.
 
     Raises:
         TypeError: When the schedule is none.
@@ -74,7 +77,7 @@ class ResizeCallback:
 
     def __init__(
         self,
-        schedule: Ramp | Linear | Phases = _RAMP,
+        schedule: Ramp | Linear | Phases | MultiScale = _RAMP,
         *,
         final_size: int | tuple[int, int] | None = None,
         total_steps: int | None = None,
@@ -84,6 +87,7 @@ class ResizeCallback:
         empty_cache: bool = False,
         log: str | None = "image_size",
         verbose: bool = True,
+        follow: Applier | None = None,
     ) -> None:
         check_schedule(schedule, final_size)
         self._total = check_whole_number("total_steps", total_steps)
@@ -95,11 +99,14 @@ class ResizeCallback:
             preallocate=preallocate,
             empty_cache=empty_cache,
             verbose=verbose,
+            follow=follow,
         )
         self._report = Report(log)  # not self.log, which Lightning sets to a function
         self._saved: State | None = None
         self._run: Run | None = None
         self._hook: BatchHook | None = None
+        self._trainer: Any = None  # of the fit that is going on
+        self._sized_loader = False
 
     @property
     def plan(self) -> Plan | None:
@@ -111,6 +118,34 @@ class ResizeCallback:
     def size(self) -> Size | None:
         """Size of the last batch trained on; ``None`` before the first."""
         return None if self._run is None else self._run.size
+
+    @property
+    def final_size(self) -> Size | None:
+        """The full size; ``None``: that of the first batch's images."""
+        given = self._settings.final_size
+        target = self._settings.schedule.target() if given is None else given
+        return None if target is None else as_size(target)
+
+    @property
+    def corrected(self) -> int:
+        """Batches that came from a sized loader at another size than their step's."""
+        return 0 if self._run is None else self._run.corrected
+
+    def expect_sized(self) -> None:
+        """Let the loader make the images at their step's size.
+
+        :func:`upsize.lightning.sized` calls it.
+        """
+        self._sized_loader = True
+
+    def sizes_ahead(self) -> Iterator[Size]:
+        """Yield the size of each training batch to come; nothing outside of a fit."""
+        trainer, run = self._trainer, self._run
+        # As for the batches themselves: not in the finders, nor in other stages.
+        if trainer is None or run is None or self not in trainer.callbacks:
+            return
+        if trainer.state.stage.value == "train":
+            yield from run.sizes_ahead(trainer)
 
     @property
     def state_key(self) -> str:
@@ -148,6 +183,7 @@ class ResizeCallback:
         self._saved, self._run = None if before is None else before.state, None
         self._report.begin()
         self._remove()
+        self._trainer = trainer
         self._hook = BatchHook(
             trainer.strategy, lambda batch: self._resized(trainer, batch)
         )
@@ -161,8 +197,14 @@ class ResizeCallback:
                 "(batch, batch_idx), or resize in it with upsize.loop.ProgressiveResize"
             )
         clock = clock_of(trainer, pl_module, self._total)
-        self._run = Run(self._settings, clock, self._saved)
+        self._run = Run(
+            self._settings, clock, self._saved, sized_loader=self._sized_loader
+        )
         self._run.start(trainer)
+        fetcher = trainer.fit_loop._data_fetcher
+        if self._sized_loader and fetcher.length is None:
+            # Of loaders without a length it has taken the first batch by now.
+            iter(fetcher)
 
     def on_train_batch_start(
         self,
@@ -177,18 +219,14 @@ class ResizeCallback:
             self._report(trainer, size, batch_idx)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        """Warn when full size was planned and not reached."""
-        plan, size = self.plan, self.size
-        if plan is None or size is None or size == plan.final_size:
-            return
-        if plan.stages[-1].size == plan.final_size:  # else the plan has warned already
-            warnings.warn(
-                f"training ended at {size}, not at the full size {plan.final_size}: it "
-                f"was shorter than the {plan.total_steps} steps that were planned; give "
-                "ProgressiveResize total_steps= where the trainer cannot know the length",
-                UserWarning,
-                stacklevel=2,
-            )
+        """Warn when full size was planned and not reached, or sizes were not."""
+        warn_at_end(
+            self.plan,
+            self.size,
+            self.corrected,
+            cure="; give ProgressiveResize total_steps= where the trainer cannot know "
+            "the length",
+        )
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
         """Put back the transfer of batches."""
@@ -204,6 +242,9 @@ class ResizeCallback:
         self._remove()
 
     def _remove(self) -> None:
+        self._trainer = None
+        if self._settings.follow is not None:
+            self._settings.follow.restore()
         if self._hook is not None:
             self._hook.remove()
             self._hook = None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from itertools import count, repeat
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-__all__ = ["Clock", "Counts", "clock_of"]
+__all__ = ["Clock", "Counts", "clock_of", "steps_ahead"]
 
 Counts: TypeAlias = Literal["optimizer steps", "batches", "epochs"]
 
@@ -30,6 +32,29 @@ class Clock(NamedTuple):
         if self.max_steps is None:
             return done
         return max(done, int(trainer.global_step) * self.total_steps // self.max_steps)
+
+
+def steps_ahead(clock: Clock, trainer: Any) -> Iterator[int]:
+    """Yield the step of each batch to come, without end.
+
+    Args:
+        clock: The clock of the run.
+        trainer: The trainer, about to take the first of these batches.
+    """
+    step = clock.step(trainer)
+    if clock.counts == "epochs":
+        yield from repeat(step)
+    if clock.counts == "batches":
+        yield from count(step)
+    batch = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+    # Lightning steps on the last batch of an epoch, unless the strategy counts windows.
+    last = trainer.num_training_batches
+    if trainer.strategy.handles_gradient_accumulation:
+        last = None
+    while True:
+        yield step
+        batch += 1
+        step += batch % trainer.accumulate_grad_batches == 0 or batch == last
 
 
 def _epoch_lengths(trainer: Any, batches: int) -> list[int]:

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from upsize.cli._copies import copies
 from upsize.cli._demo import demo
+from upsize.cli._forecast import forecast
+from upsize.cli._loading import loading
 from upsize.cli._plan import plan
 
 __all__ = ["app"]
@@ -19,7 +22,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(plan)
+app.command()(forecast)
 app.command()(demo)
+app.command()(loading)
+app.command()(copies)
 
 
 def _print_version(asked: bool) -> None:

@@ -17,14 +17,15 @@ from upsize._extras import missing_extra
 from upsize.cli._errors import friendly
 from upsize.cli._progress import Board, decoding
 from upsize.cli._values import parse
-from upsize.schedule import Linear, Phases, Plan, Ramp, load
+from upsize.schedule import Linear, MultiScale, Phases, Plan, Ramp, load
 
 if TYPE_CHECKING:
-    from upsize.demo import Data, Result, Runner
+    from upsize.demo import Data, Result
+    from upsize.demo._run import Runner
 
 __all__ = ["demo"]
 
-_FRAMEWORKS = ("accelerate", "fastai", "lightning")
+_FRAMEWORKS = ("accelerate", "fastai", "lightning", "transformers")
 _SIZE = 128
 _LEAST_SIZE = 8
 
@@ -36,7 +37,7 @@ def _check_extra() -> None:
 
 def _schedule(
     file: Path | None, size: int | None, initial_size: Any
-) -> tuple[Ramp | Linear | Phases, int]:
+) -> tuple[Ramp | Linear | Phases | MultiScale, int]:
     """Return the schedule and the full size that the options ask for."""
     if file is None:
         from upsize.demo import default_schedule
@@ -97,18 +98,15 @@ def _compare(
     console: Console,
 ) -> list[Result]:
     """Train along each plan, in turn, under a board of progress."""
-    from upsize.demo import Result, in_turn
+    from upsize.demo import Result, Training, in_turn
 
     with Board(console, plans) as board:
         runs = {
             name: board.watch(
                 name,
                 train(
-                    data,
-                    plan,
-                    batch_size=batch_size,
-                    seed=seed,
-                    on_step=board.on_step(name),
+                    Training(data, plan, batch_size=batch_size, seed=seed),
+                    board.on_step(name),
                 ),
             )
             for name, plan in plans.items()

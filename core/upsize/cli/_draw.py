@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from rich.table import Table
 
 from upsize.schedule import Plan
@@ -10,11 +12,15 @@ from upsize.schedule._table import stage_rows
 __all__ = ["stage_table", "staircase"]
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
+_SHADE = "░"
 _MOST_ROWS = 12
 
 
 def staircase(plan: Plan, width: int, height: int, *, ascii_only: bool = False) -> str:
     """Draw the size over time, from zero pixels up.
+
+    Where sizes are drawn at random, the column is solid up to the smallest of them and
+    shaded up to the largest.
 
     Args:
         plan: The plan.
@@ -22,7 +28,8 @@ def staircase(plan: Plan, width: int, height: int, *, ascii_only: bool = False) 
             column shows the size of one step, the first that of the first step and the
             last that of the last.
         height: Rows of the drawing, at least 1; a column reaches the top at full size.
-        ascii_only: Draw with ``#``, in whole rows, for terminals without Unicode.
+        ascii_only: Draw with ``#``, in whole rows, and shade with ``:``, for terminals
+            without Unicode.
 
     Returns:
         ``height`` lines and two for the axis, with labels for the first and the full
@@ -51,18 +58,27 @@ def staircase(plan: Plan, width: int, height: int, *, ascii_only: bool = False) 
     full = max(plan.final_size)
     last = plan.total_steps - 1
     steps = [column * last // (width - 1) for column in range(width)]
+    starts = [stage.start for stage in plan.stages]
+    sides = [
+        [max(size) for size in plan.stages[bisect_right(starts, step) - 1].sizes]
+        for step in steps
+    ]
     # Heights in eighths of a row, rounded up: no size vanishes.
-    levels = [-(-max(plan.size_at(step)) * 8 * height // full) for step in steps]
+    levels = [-(-min(each) * 8 * height // full) for each in sides]
+    tops = [-(-max(each) * 8 * height // full) for each in sides]
     if ascii_only:
         levels = [-(-level // 8) * 8 for level in levels]
-    blocks = "        #" if ascii_only else _EIGHTHS
-    first = max(plan.stages[0].size)
+    blocks, shade = ("        #", ":") if ascii_only else (_EIGHTHS, _SHADE)
+    first = min(sides[0])
     labels = {height - 1: f"{full}"}
     labels.setdefault((levels[0] - 1) // 8, f"{first}")
     margin = len(f"{full}")
     lines = []
     for row in reversed(range(height)):
-        cells = "".join(blocks[min(8, max(0, level - 8 * row))] for level in levels)
+        cells = "".join(
+            shade if level <= 8 * row < top else blocks[min(8, max(0, level - 8 * row))]
+            for level, top in zip(levels, tops, strict=True)
+        )
         lines.append(f"{labels.get(row, ''):>{margin}} |{cells}".rstrip())
     if plan.steps_per_epoch is None:
         end = f"step {plan.total_steps}"

@@ -13,7 +13,7 @@ from upsize.cli._draw import stage_table, staircase
 from upsize.cli._errors import friendly
 from upsize.cli._presets import PRESETS, find
 from upsize.cli._values import parse
-from upsize.schedule import Linear, Phases, Plan, Ramp, load
+from upsize.schedule import Linear, MultiScale, Phases, Plan, Ramp, load
 
 __all__ = ["plan"]
 
@@ -40,7 +40,7 @@ def _size(text: str | None) -> int | tuple[int, int] | None:
 
 def _from_file(
     file: Path, preset: str | None, ramp: dict[str, Any]
-) -> Ramp | Linear | Phases:
+) -> Ramp | Linear | Phases | MultiScale:
     """Read the schedule; whatever else names one is refused."""
     others = [repr(preset)] if preset is not None else []
     others += ["--" + name.replace("_", "-") for name in ramp]
@@ -54,7 +54,7 @@ def _from_file(
 
 def _from_preset(
     name: str, size: int | tuple[int, int] | None, ramp: dict[str, Any]
-) -> Ramp | Linear | Phases:
+) -> Ramp | Linear | Phases | MultiScale:
     preset = find(name)
     if ramp and not preset.is_ramp:
         option = "--" + next(iter(ramp)).replace("_", "-")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from upsize.schedule import Linear, Phases, Ramp, presets
+from upsize.schedule import Linear, MultiScale, Phases, Ramp, presets
 
 __all__ = ["PRESETS", "Preset", "find"]
 
@@ -25,14 +25,14 @@ class Preset(NamedTuple):
     """
 
     about: str
-    make: Callable[..., Ramp | Linear | Phases]
+    make: Callable[..., Ramp | Linear | Phases | MultiScale]
     epochs: int | None = None
     size: int | None = None
     is_ramp: bool = False
 
     def build(
         self, size: int | tuple[int, int] | None, ramp: dict[str, Any]
-    ) -> Ramp | Linear | Phases:
+    ) -> Ramp | Linear | Phases | MultiScale:
         """Make the schedule; a size that it does not take is left to ``plan()``."""
         if self.size is None:
             return self.make()
@@ -102,6 +102,11 @@ def _rows() -> dict[str, Preset]:
         "AutoProg's four stages made by hand, in multiples of 32",
         presets.autoprog,
         size=224,
+    )
+    rows["yolox"] = Preset(
+        "YOLOX: random multiples of 32 from 480 to 800 pixels, every 10 steps",
+        presets.yolox,
+        300,
     )
     return rows
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -12,17 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from upsize.schedule import Plan, Size
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from upsize.demo import Epoch
     from upsize.demo._data import Track
 
-__all__ = ["Board", "decoding"]
+__all__ = ["Board", "copying", "decoding", "measuring"]
 
 
 @contextmanager
-def decoding(console: Console) -> Iterator[Track]:
-    """Give a function that shows a bar while images pass through it."""
+def _bar(
+    console: Console, description: str
+) -> Iterator[Callable[[Iterable[Any], int], Iterable[Any]]]:
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -31,10 +30,29 @@ def decoding(console: Console) -> Iterator[Track]:
         transient=True,
     ) as progress:
 
-        def track(images: Iterable[Tensor], count: int) -> Iterable[Tensor]:
-            return progress.track(images, total=count, description="decoding images")
+        def track(items: Iterable[Any], count: int) -> Iterable[Any]:
+            return progress.track(items, total=count, description=description)
 
         yield track
+
+
+def decoding(console: Console) -> AbstractContextManager[Track]:
+    """Give a function that shows a bar while images pass through it."""
+    return _bar(console, "decoding images")
+
+
+def copying(
+    console: Console,
+) -> AbstractContextManager[Callable[[Iterable[Any], int], Iterable[Any]]]:
+    """Give a function that shows a bar while copied images pass through it."""
+    return _bar(console, "copying images")
+
+
+def measuring(
+    console: Console,
+) -> AbstractContextManager[Callable[[Iterable[Any], int], Iterable[Any]]]:
+    """Give a function that shows a bar while turns of a measurement pass through it."""
+    return _bar(console, "measuring")
 
 
 class Board:

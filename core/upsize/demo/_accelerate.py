@@ -11,29 +11,13 @@ from accelerate.utils import DataLoaderConfiguration
 from torch.utils.data import DataLoader
 
 from upsize.accelerate import ProgressiveResize
-from upsize.demo._data import Data
 from upsize.demo._run import Batches, Epoch, OnStep, Training
-from upsize.schedule import Plan
 
 __all__ = ["train"]
 
 
-def train(
-    data: Data, plan: Plan, *, batch_size: int, seed: int, on_step: OnStep
-) -> Iterator[Epoch]:
-    """Train as :func:`upsize.demo.train` does, in a loop of Accelerate's.
-
-    Args:
-        data: The task.
-        plan: The sizes.
-        batch_size: Images in a batch.
-        seed: As for the plain loop: the same images in the same order.
-        on_step: Called after each step.
-
-    Yields:
-        The state after each epoch.
-    """
-    training = Training(data, plan, batch_size=batch_size, seed=seed)
+def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
+    """Train as :func:`upsize.demo.train` does, in a loop of Accelerate's."""
     accelerator = Accelerator(
         cpu=True,
         step_scheduler_with_optimizer=False,
@@ -46,15 +30,15 @@ def train(
         DataLoader(Batches(training), batch_size=None),
     )
     resize = ProgressiveResize(
-        plan.schedule,
+        training.plan.schedule,
         accelerator,
         loader=loader,
-        total_steps=plan.total_steps,
-        final_size=plan.final_size,
+        total_steps=training.plan.total_steps,
+        final_size=training.plan.final_size,
         verbose=False,
     )
     seconds, step = 0.0, 0
-    while step < plan.total_steps:
+    while step < training.plan.total_steps:
         begin = time.perf_counter()
         for images, labels in resize.batches(loader):
             with accelerator.accumulate(model):

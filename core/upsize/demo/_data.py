@@ -13,8 +13,18 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from upsize._extras import missing_extra
+from upsize.loading._files import readable_suffixes
 
-__all__ = ["Data", "Labelled", "Sample", "Track", "decode", "load_cells", "load_folder"]
+__all__ = [
+    "Data",
+    "Labelled",
+    "Sample",
+    "Track",
+    "cells",
+    "decode",
+    "load_cells",
+    "load_folder",
+]
 
 #: Called with the images to come and how many there are; passes them on one by one,
 #: as a progress bar does.
@@ -112,7 +122,7 @@ def _check_memory(count: int, size: int, channels: int) -> None:
         )
 
 
-def _cells() -> Iterator[Sample]:
+def cells() -> Iterator[Sample]:
     """Yield the solar cells; a label is twice the type, plus one for a defect."""
     try:
         import elpv_dataset
@@ -141,19 +151,19 @@ def load_cells(size: int, seed: int, track: Track) -> Data:
         ImportError: Without the photographs: ``pip install "upsize[demo]"``.
         ValueError: When the images do not fit into memory.
     """
-    samples = list(_cells())
+    samples = list(cells())
     _check_memory(len(samples), size, channels=1)
-    cells = _load(samples, size, "L", track)
+    loaded = _load(samples, size, "L", track)
     generator = torch.Generator().manual_seed(seed)
     train, val = [], []
     for label in range(4):
-        members = (cells.labels == label).nonzero().flatten()
+        members = (loaded.labels == label).nonzero().flatten()
         members = members[torch.randperm(len(members), generator=generator)]
         count = round(len(members) * _VALIDATION_SHARE)
         val.append(members[:count])
         train.append(members[count:])
     parts = [
-        Labelled(cells.images[indices], cells.labels[indices])
+        Labelled(loaded.images[indices], loaded.labels[indices])
         for indices in (torch.cat(train), torch.cat(val))
     ]
     return Data(
@@ -171,11 +181,7 @@ def _folders(parent: Path) -> dict[str, list[Path]]:
             f"{parent}: no such folder; the images belong into train/<class>/ and "
             "val/<class>/"
         )
-    readable = {
-        suffix
-        for suffix, kind in Image.registered_extensions().items()
-        if kind in Image.OPEN  # the others, as PDF, can only be written
-    }
+    readable = readable_suffixes()
     classes = {
         folder.name: sorted(
             path

@@ -10,11 +10,9 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 
-from upsize.demo._data import Data
 from upsize.demo._run import Batches, Epoch, OnStep, Training
 from upsize.demo._turns import Turns
 from upsize.fastai import ProgressiveResize
-from upsize.schedule import Plan
 
 __all__ = ["train"]
 
@@ -50,25 +48,11 @@ class _Turns(Callback):
         self._turns.end()
 
 
-def train(
-    data: Data, plan: Plan, *, batch_size: int, seed: int, on_step: OnStep
-) -> Iterator[Epoch]:
-    """Train as :func:`upsize.demo.train` does, in a learner of fastai.
-
-    Args:
-        data: The task.
-        plan: The sizes.
-        batch_size: Images in a batch.
-        seed: As for the plain loop: the same images in the same order.
-        on_step: Called after each step.
-
-    Yields:
-        The state after each epoch.
-    """
-    training = Training(data, plan, batch_size=batch_size, seed=seed)
+def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
+    """Train as :func:`upsize.demo.train` does, in a learner of fastai."""
     resize = ProgressiveResize(
-        schedule=plan.schedule,
-        final_size=plan.final_size,
+        schedule=training.plan.schedule,
+        final_size=training.plan.final_size,
         preallocate=False,
         verbose=False,
     )
@@ -81,11 +65,10 @@ def train(
         lr=training.optimizer.param_groups[0]["lr"],
         cbs=[resize, _Turns(resize, training, turns, on_step)],
     )
-    epochs = plan.total_steps // training.steps_per_epoch
 
     def fit() -> None:
         with learner.no_bar(), learner.no_logging():
-            learner.fit(epochs)
+            learner.fit(training.epochs)
 
-    for seconds in turns.run(fit, epochs):
+    for seconds in turns.run(fit, training.epochs):
         yield Epoch(seconds, training.accuracy())

@@ -11,11 +11,9 @@ import lightning.pytorch as L
 import torch.nn.functional as F
 from torch import Tensor
 
-from upsize.demo._data import Data
 from upsize.demo._run import Batches, Epoch, OnStep, Training
 from upsize.demo._turns import Turns
 from upsize.lightning import ProgressiveResize
-from upsize.schedule import Plan
 
 __all__ = ["train"]
 
@@ -57,30 +55,17 @@ class _Turns(L.Callback):
         self._turns.end()
 
 
-def train(
-    data: Data, plan: Plan, *, batch_size: int, seed: int, on_step: OnStep
-) -> Iterator[Epoch]:
-    """Train as :func:`upsize.demo.train` does, in a trainer of Lightning.
-
-    Args:
-        data: The task.
-        plan: The sizes.
-        batch_size: Images in a batch.
-        seed: As for the plain loop: the same images in the same order.
-        on_step: Called after each step.
-
-    Yields:
-        The state after each epoch.
-    """
+def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
+    """Train as :func:`upsize.demo.train` does, in a trainer of Lightning."""
     # Lightning tells of missing accelerators, and of its own calls into torch.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", r".*LeafSpec", FutureWarning)
-    training = Training(data, plan, batch_size=batch_size, seed=seed)
-    resize = ProgressiveResize(plan.schedule, final_size=plan.final_size, verbose=False)
+    resize = ProgressiveResize(
+        training.plan.schedule, final_size=training.plan.final_size, verbose=False
+    )
     turns = Turns()
-    epochs = plan.total_steps // training.steps_per_epoch
     trainer = L.Trainer(
-        max_epochs=epochs,
+        max_epochs=training.epochs,
         callbacks=[resize, _Turns(resize, turns, on_step)],
         accelerator="cpu",
         devices=1,
@@ -90,5 +75,5 @@ def train(
         enable_model_summary=False,
     )
     module, batches = _Module(training), Batches(training)
-    for seconds in turns.run(lambda: trainer.fit(module, batches), epochs):
+    for seconds in turns.run(lambda: trainer.fit(module, batches), training.epochs):
         yield Epoch(seconds, training.accuracy())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -45,18 +45,6 @@ class Epoch(NamedTuple):
 
 #: Called after each step with the number of steps done and the size of this one.
 OnStep = Callable[[int, Size], None]
-
-
-class Runner(Protocol):
-    """Trains the demo's model from scratch along a plan.
-
-    Yields after each epoch. All it draws at random comes from its own generators of
-    the seed, so that runs can take turns without changing each other.
-    """
-
-    def __call__(
-        self, data: Data, plan: Plan, *, batch_size: int, seed: int, on_step: OnStep
-    ) -> Iterator[Epoch]: ...
 
 
 def augment(images: Tensor, generator: torch.Generator, *, rotate: bool) -> Tensor:
@@ -105,6 +93,9 @@ class Training:
     SGD with momentum and the one-cycle learning rate, which is in proportion to the
     batch size.
 
+    All that it draws at random comes from generators of its own, so that runs can take
+    turns without changing each other.
+
     Args:
         data: The task.
         plan: The sizes; its steps are those of
@@ -115,7 +106,9 @@ class Training:
     """
 
     def __init__(self, data: Data, plan: Plan, *, batch_size: int, seed: int) -> None:
+        self.plan = plan
         self.steps_per_epoch = steps_per_epoch(len(data.train), batch_size)
+        self.epochs = plan.total_steps // self.steps_per_epoch
         self._data, self._batch_size = data, batch_size
         self._generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
@@ -162,6 +155,10 @@ class Training:
         return right / len(val)
 
 
+#: Trains from scratch along a training's plan; yields after each epoch.
+Runner = Callable[[Training, OnStep], Iterator[Epoch]]
+
+
 class Batches(IterableDataset[tuple[Tensor, Tensor]]):
     """The batches of a training as a loader or a dataset, an epoch each time."""
 
@@ -175,22 +172,17 @@ class Batches(IterableDataset[tuple[Tensor, Tensor]]):
         return self._training.batches()
 
 
-def train(
-    data: Data, plan: Plan, *, batch_size: int, seed: int, on_step: OnStep
-) -> Iterator[Epoch]:
+def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
     """Train a small residual network in a plain loop of PyTorch.
 
     Args:
-        data: The task.
-        plan: The sizes.
-        batch_size: Images in a batch.
-        seed: As for :class:`Training`.
+        training: What is trained; a run uses it up.
         on_step: Called after each step.
 
     Yields:
         The state after each epoch.
     """
-    training = Training(data, plan, batch_size=batch_size, seed=seed)
+    plan = training.plan
     resize = ProgressiveResize(
         plan.schedule,
         total_steps=plan.total_steps,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC, abstractmethod
-from enum import StrEnum
+from enum import Enum, StrEnum
+from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from upsize.schedule._random_size import RandomSize
 from upsize.schedule._run import Run, run_length
 from upsize.schedule._size import Size, as_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from upsize.schedule._plan import Plan
 
@@ -34,7 +37,9 @@ class IncreaseMode(StrEnum):
 
 
 class Stage(NamedTuple):
-    """A stretch of a run at one size: steps ``start <= step < stop``.
+    """A stretch of a run: steps ``start <= step < stop`` at one size.
+
+    In a stage of multi-scale training ``size`` is a :class:`RandomSize`.
 
     Example:
         >>> Stage(0, 1470, Size(112, 112))
@@ -43,18 +48,39 @@ class Stage(NamedTuple):
 
     start: int
     stop: int
-    size: Size
+    size: Size | RandomSize
+
+    @property
+    def weights(self) -> dict[Size, Fraction]:
+        """Its distinct sizes, fewest pixels first, and the share of steps of each.
+
+        Of random sizes it is the expected share.
+        """
+        if isinstance(self.size, RandomSize):
+            return self.size.weights
+        return {self.size: Fraction(1)}
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """Its distinct sizes, fewest pixels first."""
+        return tuple(self.weights)
+
+    @property
+    def pixels(self) -> Fraction:
+        """Pixels of one image of each of its steps; of random sizes as expected."""
+        mean = sum(math.prod(size) * share for size, share in self.weights.items())
+        return (self.stop - self.start) * Fraction(mean)
 
 
 def stages_of(
-    changes: Iterable[tuple[int, Size]], total_steps: int
+    changes: Iterable[tuple[int, Size | RandomSize]], total_steps: int
 ) -> tuple[Stage, ...]:
     """Turn ascending (step, size) changes, the first at step 0, into stages.
 
     Of several changes at one step the last counts, changes to the same size and
     those after the end do not.
     """
-    kept: list[tuple[int, Size]] = []
+    kept: list[tuple[int, Size | RandomSize]] = []
     for step, size in changes:
         if step >= total_steps:
             break
@@ -69,14 +95,25 @@ def stages_of(
 class BaseSchedule(BaseModel, ABC):
     """A frozen description of what grows and when, for a run of any length."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built at the first use: the import would take twice as long.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Yield what differs from the defaults, as it would be written in a call."""
+        fields = type(self).model_fields
+        for name, value in self:
+            if value != fields[name].default:
+                yield name, value.value if isinstance(value, Enum) else value
+
+    def __str__(self) -> str:
+        return repr(self)
 
     @abstractmethod
     def target(self) -> Size | None:
         """Return the final size that the schedule itself names, if it does."""
 
     @abstractmethod
-    def changes(self, run: Run, final: Size) -> list[tuple[int, Size]]:
+    def changes(self, run: Run, final: Size) -> Sequence[tuple[int, Size | RandomSize]]:
         """Return the (step, size) changes of a run, ascending, the first at 0.
 
         Raises:
@@ -157,11 +194,14 @@ class BaseSchedule(BaseModel, ABC):
             steps_per_epoch=run.steps_per_epoch,
             final_size=final,
         )
-        if plan.stages[-1].size != final:
+        if not plan.reaches_full_size:
+            last = plan.stages[-1].size
+            cure = "let the last resize happen earlier"
+            if isinstance(last, RandomSize):
+                cure = "let the draws end with finish="
             warnings.warn(
                 f"the full size {final} is never reached: the last of "
-                f"{run.total_steps} steps trains at {plan.stages[-1].size}; let the "
-                "last resize happen earlier, or train longer",
+                f"{run.total_steps} steps trains at {last}; {cure}, or train longer",
                 UserWarning,
                 stacklevel=2,
             )
@@ -177,7 +217,7 @@ def check_schedule(schedule: object, final_size: int | tuple[int, int] | None) -
     """
     if not isinstance(schedule, BaseSchedule):
         raise TypeError(
-            "schedule must be a Ramp, Linear or Phases of upsize.schedule, as "
+            "schedule must be a Ramp, Linear, Phases or MultiScale of upsize.schedule, as "
             f"Ramp(final_size=224), not {schedule!r}"
         )
     if final_size is not None:

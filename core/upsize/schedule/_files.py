@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,19 @@ if TYPE_CHECKING:
 
     from upsize.schedule._base import BaseSchedule
     from upsize.schedule._linear import Linear
+    from upsize.schedule._multiscale import MultiScale
     from upsize.schedule._phases import Phases
     from upsize.schedule._ramp import Ramp
 
 __all__ = ["dump", "load"]
 
-_ADAPTER: TypeAdapter[Any] = TypeAdapter(Schedule)
 _SUFFIXES = ".json, .yaml, .yml or .toml"
+
+
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    """Return what reads any schedule; made at the first use, not at the import."""
+    return TypeAdapter(Schedule)
 
 
 def _yaml() -> Any:
@@ -52,7 +59,17 @@ def _parse(path: Path) -> Any:
             raise ValueError(f"must end in {_SUFFIXES}, not {suffix!r}")
 
 
-def load(source: Mapping[str, Any] | str | PathLike[str]) -> Ramp | Linear | Phases:
+def _toml(value: Any) -> str:
+    """Write a value: numbers, plain strings and lists of them are as in JSON."""
+    if isinstance(value, dict):
+        inside = ", ".join(f"{key} = {_toml(each)}" for key, each in value.items())
+        return f"{{{inside}}}"
+    return json.dumps(value)
+
+
+def load(
+    source: Mapping[str, Any] | str | PathLike[str],
+) -> Ramp | Linear | Phases | MultiScale:
     """Read a schedule from a mapping or from a JSON, YAML or TOML file.
 
     Args:
@@ -70,8 +87,7 @@ def load(source: Mapping[str, Any] | str | PathLike[str]) -> Ramp | Linear | Pha
 
     Example:
         >>> load({"kind": "phases", "phases": [[0, 128], ["10ep", 224]]})
-        Phases(kind='phases', phases=((0, 128), ('10ep', 224)), final_size=None, \
-multiple_of=1, increase_mode=<IncreaseMode.Batch: 'batch'>)
+        Phases(phases=((0, 128), ('10ep', 224)))
     """
     if isinstance(source, Mapping):
         return _validate(source)
@@ -82,14 +98,16 @@ multiple_of=1, increase_mode=<IncreaseMode.Batch: 'batch'>)
         raise ValueError(f"{path}: {error}") from error
 
 
-def _validate(fields: Any) -> Ramp | Linear | Phases:
+def _validate(fields: Any) -> Ramp | Linear | Phases | MultiScale:
     if not isinstance(fields, Mapping):
         raise ValueError(  # noqa: TRY004 - a bad file, not a bad call
             "a schedule is a mapping with its kind and fields, as "
             f'{{"kind": "ramp", "final_size": 224}}, not {fields!r}'
         )
     try:
-        schedule: Ramp | Linear | Phases = _ADAPTER.validate_python(dict(fields))
+        schedule: Ramp | Linear | Phases | MultiScale = _adapter().validate_python(
+            dict(fields)
+        )
     except ValidationError as error:
         raise ValueError(str(error)) from error
     return schedule
@@ -129,9 +147,7 @@ def dump(
         case ".json":
             text = json.dumps(fields, indent=2) + "\n"
         case ".toml":
-            # Our fields are numbers, plain strings and lists of them, which TOML
-            # writes as JSON does.
-            text = "".join(f"{k} = {json.dumps(v)}\n" for k, v in fields.items())
+            text = "".join(f"{k} = {_toml(v)}\n" for k, v in fields.items())
         case ".yaml" | ".yml":
             text = _yaml().safe_dump(fields, sort_keys=False)
         case suffix:

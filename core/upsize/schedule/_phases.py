@@ -13,13 +13,7 @@ from upsize.schedule._base import BaseSchedule, IncreaseMode, stages_of
 from upsize.schedule._describe import describe_moment
 from upsize.schedule._moment import Moment, parse_moment, position
 from upsize.schedule._run import Run
-from upsize.schedule._sides import (
-    InitialSize,
-    check_fits,
-    check_some_pixel,
-    exact_longer,
-    follow,
-)
+from upsize.schedule._sides import InitialSize, check_fits, exact_size
 from upsize.schedule._size import Multiple, Pixels, Size, as_size
 
 __all__ = ["Phases"]
@@ -130,7 +124,7 @@ class Phases(BaseSchedule):
         """Return the size of each phase, or say which one does not fit."""
         multiple = as_size(self.multiple_of)
         check_fits("final_size", final, multiple)
-        sizes = [self._size(spec, final, multiple) for _, spec in self.phases]
+        sizes = [exact_size("phases", spec, final, multiple) for _, spec in self.phases]
         for before, after in pairwise(sizes):
             if after.height < before.height or after.width < before.width:
                 raise ValueError(
@@ -143,13 +137,3 @@ class Phases(BaseSchedule):
                 f"final_size={tuple(final)}: add a phase of that size"
             )
         return sizes
-
-    @staticmethod
-    def _size(spec: float | tuple[int, int], final: Size, multiple: Size) -> Size:
-        if isinstance(spec, tuple):
-            check_fits("phases", Size(*spec), multiple)
-            return Size(*spec)
-        longer = exact_longer(spec, final, multiple, name="phases")
-        size = follow(math.floor(longer), final, multiple)
-        check_some_pixel("phases", spec, size, final, multiple)
-        return size

@@ -13,15 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from upsize.schedule._base import Stage, stages_of
 from upsize.schedule._linear import Linear
+from upsize.schedule._multiscale import MultiScale
 from upsize.schedule._phases import Phases
 from upsize.schedule._ramp import Ramp
+from upsize.schedule._random_size import RandomSize, larger, settled
 from upsize.schedule._run import Run, run_length
 from upsize.schedule._size import Size, WholeNumber
 from upsize.schedule._table import stage_table
 
 __all__ = ["Plan", "Schedule"]
 
-Schedule = Annotated[Ramp | Linear | Phases, Field(discriminator="kind")]
+Schedule = Annotated[Ramp | Linear | Phases | MultiScale, Field(discriminator="kind")]
 
 
 class Plan(BaseModel):
@@ -32,7 +34,8 @@ class Plan(BaseModel):
 
     Args:
         schedule: The schedule that it was made of.
-        stages: Stages without gaps from step 0 to ``total_steps``; sizes never shrink.
+        stages: Stages without gaps from step 0 to ``total_steps``; sizes never shrink,
+            but for those that are drawn at random.
         total_steps: Length of the run in steps.
         steps_per_epoch: Steps in an epoch, or ``None`` where that is not known.
         final_size: The full size.
@@ -53,7 +56,7 @@ class Plan(BaseModel):
         51.6 % of the pixels of full-size training
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     schedule: Schedule
     stages: tuple[Stage, ...]
@@ -70,16 +73,23 @@ class Plan(BaseModel):
                 f"stages must follow each other from step 0 to {self.total_steps}, not "
                 f"{[(stage.start, stage.stop) for stage in self.stages]}"
             )
-        sizes = [stage.size for stage in self.stages] + [self.final_size]
+        sizes = [*self.sizes, self.final_size]
         if min(map(min, sizes)) < 1:
             raise ValueError(f"sizes must be at least 1 pixel, not {sizes}")
-        for before, after in pairwise(sizes):
+        fixed = [stage.size for stage in self.stages if isinstance(stage.size, Size)]
+        for before, after in pairwise([*fixed, self.final_size]):
             if after.height < before.height or after.width < before.width:
                 raise ValueError(f"sizes must never shrink, not {before} to {after}")
+        for size in sizes:
+            if larger(size, self.final_size) != self.final_size:
+                raise ValueError(
+                    f"sizes must not be larger than the final_size {self.final_size}, "
+                    f"as {size} is"
+                )
         return self
 
     @cached_property
-    def _lookup(self) -> tuple[list[int], list[Size]]:
+    def _lookup(self) -> tuple[list[int], list[Size | RandomSize]]:
         """The stages' starts after the first, and their sizes, for the bisection."""
         return (
             [stage.start for stage in self.stages[1:]],
@@ -90,7 +100,7 @@ class Plan(BaseModel):
         """Return the size of a step.
 
         Args:
-            step: Number of the step, from 0; past the end the last stage's size holds.
+            step: Number of the step, from 0; past the end the last stage goes on.
 
         Raises:
             ValueError: When ``step`` is negative.
@@ -105,6 +115,11 @@ class Plan(BaseModel):
         step = operator.index(step)
         if step < 0:
             raise ValueError(f"step must be at least 0, not {step}")
+        size = self._size_at(step)
+        return size if isinstance(size, Size) else size.at(step)
+
+    def _size_at(self, step: int) -> Size | RandomSize:
+        """Return the size of the stage of a step."""
         starts, sizes = self._lookup
         return sizes[bisect_right(starts, step)]
 
@@ -118,17 +133,49 @@ class Plan(BaseModel):
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        """The distinct sizes in order."""
-        return tuple(dict.fromkeys(stage.size for stage in self.stages))
+        """The distinct sizes in order, with all that may be drawn in a stage."""
+        return tuple(
+            dict.fromkeys(size for stage in self.stages for size in stage.sizes)
+        )
+
+    @property
+    def steps_by_size(self) -> dict[Size, Fraction]:
+        """How many steps train at each size, in the order of :attr:`sizes`.
+
+        Of random sizes it is the expected number, hence the fractions.
+
+        Example:
+            >>> from upsize.schedule import Ramp
+            >>> plan = Ramp(final_size=64, increase_by=32).plan(total_steps=30)
+            >>> {str(size): int(steps) for size, steps in plan.steps_by_size.items()}
+            {'32x32': 15, '64x64': 15}
+        """
+        steps = dict.fromkeys(self.sizes, Fraction(0))
+        for stage in self.stages:
+            for size, share in stage.weights.items():
+                steps[size] += (stage.stop - stage.start) * share
+        return steps
+
+    @property
+    def reaches_full_size(self) -> bool:
+        """Whether a step of the last stage trains at full size."""
+        start, stop, size = self.stages[-1]
+        if isinstance(size, Size):
+            return size == self.final_size
+        # Of n sizes it takes n draws on average to find the full one.
+        return self.final_size in size.choices and any(
+            drawn == self.final_size for _, _, drawn in size.draws(start, stop)
+        )
 
     @property
     def pixel_share(self) -> float:
         """Pixels trained on as a share of those of training at full size.
 
         One minus this is the saving that the pixel count promises. A step counts the
-        same whatever its size.
+        same whatever its size. Random sizes count by their probability, which the
+        draws of a run come the closer to the more there are.
         """
-        pixels = sum((b - a) * h * w for a, b, (h, w) in self.stages)
+        pixels = sum(stage.pixels for stage in self.stages)
         full = self.total_steps * self.final_size.height * self.final_size.width
         return float(Fraction(pixels, full))
 
@@ -169,7 +216,10 @@ of [224, 224].
 
         At every step the size is the larger one of this plan and of a fresh plan of
         the new length: sizes never shrink, and where the fresh plan is at full size,
-        so is the new one. Steps past the end of this plan count at its last size.
+        so is the new one. Steps past the end of this plan count as its last stage.
+        What is drawn at random depends on the seed and the step, not on the length: a
+        plan that draws from its first step to its last goes on as if it had been
+        longer from the start.
 
         Args:
             epochs: New length in epochs of ``steps_per_epoch``.
@@ -193,15 +243,25 @@ of [224, 224].
         run = run_length(epochs, steps_per_epoch, total_steps)
         fresh = stages_of(self.schedule.changes(run, self.final_size), run.total_steps)
         starts = sorted({stage.start for stage in (*self.stages, *fresh)})
-        new = self.model_copy(update={"stages": fresh, "total_steps": run.total_steps})
+
+        def plan(stages: tuple[Stage, ...]) -> Plan:
+            # Not model_copy, which would copy what this plan has cached of its stages.
+            return Plan(
+                schedule=self.schedule,
+                stages=stages,
+                total_steps=run.total_steps,
+                steps_per_epoch=run.steps_per_epoch,
+                final_size=self.final_size,
+            )
+
+        new = plan(fresh)
         changes = [
-            (start, Size(*map(max, self.size_at(start), new.size_at(start))))
+            (
+                start,
+                settled(
+                    larger(self._size_at(start), new._size_at(start)), self.final_size
+                ),
+            )
             for start in starts
         ]
-        return Plan(
-            schedule=self.schedule,
-            stages=stages_of(changes, run.total_steps),
-            total_steps=run.total_steps,
-            steps_per_epoch=run.steps_per_epoch,
-            final_size=self.final_size,
-        )
+        return plan(stages_of(changes, run.total_steps))

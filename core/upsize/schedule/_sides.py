@@ -20,6 +20,7 @@ __all__ = [
     "check_fits",
     "check_some_pixel",
     "exact_longer",
+    "exact_size",
     "follow",
     "longer_axis",
 ]
@@ -136,3 +137,21 @@ def exact_longer(
     if longer > max(final):
         raise ValueError(f"{name}={initial} is larger than final_size={tuple(final)}")
     return Fraction(longer)
+
+
+def exact_size(
+    name: str, spec: float | tuple[int, int], final: Size, multiple: Size
+) -> Size:
+    """Return the size that one of a list of sizes asks for, down to its multiple.
+
+    Raises:
+        ValueError: When pixels do not fit the multiple or the final size, or a share
+            leaves none.
+    """
+    if isinstance(spec, tuple):
+        check_fits(name, Size(*spec), multiple)
+        return Size(*spec)
+    longer = exact_longer(spec, final, multiple, name=name)
+    size = follow(math.floor(longer), final, multiple)
+    check_some_pixel(name, spec, size, final, multiple)
+    return size

@@ -14,6 +14,7 @@ __all__ = [
     "WholeNumber",
     "as_size",
     "check_whole_number",
+    "require_whole_number",
     "whole_number",
 ]
 
@@ -57,8 +58,11 @@ def check_whole_number(name: str, value: int) -> int: ...
 def check_whole_number(name: str, value: int | None) -> int | None: ...
 def check_whole_number(name: str, value: int | None) -> int | None:
     """Return an argument as an int >= 1, None as it is, or refuse it by its name."""
-    if value is None:
-        return None
+    return None if value is None else require_whole_number(name, value)
+
+
+def require_whole_number(name: str, value: Any) -> int:
+    """Return an argument as an int >= 1, or refuse it by its name, None too."""
     try:
         return int(whole_number(value))
     except ValueError as error:

@@ -24,11 +24,12 @@ def stage_rows(plan: Plan) -> list[tuple[str, ...]]:
     total, final = plan.total_steps, plan.final_size
     trained = plan.pixel_share * total * final.height * final.width
     rows: list[tuple[str, ...]] = []
-    for start, stop, size in plan.stages:
+    for stage in plan.stages:
+        start, stop, size = stage
         epoch = "-"
         if plan.steps_per_epoch is not None:
             epoch = f"{start / plan.steps_per_epoch:.4g}"
-        pixels = (stop - start) * size.height * size.width / trained
+        pixels = float(stage.pixels) / trained
         rows.append(
             (
                 f"{start}",

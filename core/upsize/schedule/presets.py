@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from upsize.schedule._base import IncreaseMode
 from upsize.schedule._linear import Linear
+from upsize.schedule._multiscale import MultiScale
 from upsize.schedule._phases import Phases
 from upsize.schedule._ramp import Ramp
 from upsize.schedule._size import whole_number
@@ -28,6 +29,7 @@ __all__ = [
     "fastxtend",
     "ffcv",
     "mosaic",
+    "yolox",
 ]
 
 _FFCV_RAMPS = {
@@ -322,4 +324,50 @@ def autoprog(final_size: int = 224) -> Phases:
         final_size=final,
         multiple_of=32,
         increase_mode=IncreaseMode.Epoch,
+    )
+
+
+def yolox(
+    input_size: int = 640, *, multiscale_range: int = 5, seed: int = 0
+) -> MultiScale:
+    """Return YOLOX's multi-scale training: random multiples of 32, every 10 steps.
+
+    Args:
+        input_size: Size of the first ten steps in pixels, a multiple of 32.
+        multiscale_range: How many multiples of 32 a size may be above or below it, less
+            than there are in ``input_size``.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: When a size is no multiple of 32 or below 32.
+
+    Note:
+        The full size is the largest one, 800 pixels of 640: images are loaded at that
+        size, where YOLOX enlarges them. YOLOX draws on one process from Python's own
+        random state and broadcasts; here the draws are of a seed. It goes on to the
+        end, also in the 15 epochs without mosaic and mixup. Source: YOLOX,
+        exp/yolox_base.py, random_resize, and core/trainer.py, after_iter.
+
+    Example:
+        >>> plan = yolox().plan(epochs=300, steps_per_epoch=100)
+        >>> for start, stop, size in plan.stages:
+        ...     print(start, stop, size)
+        0 10 640x640
+        10 30000 480x480 to 800x800
+    """
+    first, reach = whole_number(input_size), whole_number(multiscale_range)
+    if first % 32 or first <= 32 * reach:
+        raise ValueError(
+            "input_size must be a multiple of 32 and larger than multiscale_range * 32 "
+            f"pixels, not {first} with multiscale_range={reach}"
+        )
+    low, high = first - 32 * reach, first + 32 * reach
+    return MultiScale(
+        sizes=tuple(range(low, high + 1, 32)),
+        every=10,
+        seed=seed,
+        before=Phases(phases=((0, first),)),
+        start="10st",
+        final_size=high,
+        multiple_of=32,
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
+from tests.adapters.torchrun import finish
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
@@ -83,9 +82,7 @@ def main(kind: str) -> None:
         "total": resize.plan.total_steps,
         "weights": weights.double().sum().item(),
     }
-    print(f"REPORT{json.dumps(report)}", flush=True)
-    dist.barrier()
-    dist.destroy_process_group()
+    finish(report)
 
 
 if __name__ == "__main__":

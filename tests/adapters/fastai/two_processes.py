@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from typing import Any
@@ -13,13 +12,16 @@ warnings.simplefilter("ignore")
 
 from fastai.callback.core import Callback  # noqa: E402
 from fastai.data.core import DataLoaders, TfmdDL  # noqa: E402
+from fastai.data.transforms import IntToFloatTensor, ToTensor  # noqa: E402
 from fastai.distributed import DistributedDL  # noqa: E402
 from fastai.learner import Learner  # noqa: E402
 from fastai.torch_core import TensorImage, num_distrib  # noqa: E402
-from fastai.vision.augment import aug_transforms  # noqa: E402
+from fastai.vision.augment import Resize, aug_transforms  # noqa: E402
+from fastai.vision.core import PILImage  # noqa: E402
+from tests.adapters.torchrun import finish  # noqa: E402
 from torch import nn  # noqa: E402
 
-from upsize.fastai import ProgressiveResize  # noqa: E402
+from upsize.fastai import ProgressiveResize, sized  # noqa: E402
 
 
 class Images:
@@ -29,6 +31,25 @@ class Images:
     def __getitem__(self, index: int) -> Any:
         generator = torch.Generator().manual_seed(index)
         return TensorImage(torch.rand(3, 16, 16, generator=generator)), index % 2
+
+
+class Photographs(Images):
+    def __getitem__(self, index: int) -> Any:
+        image, label = super().__getitem__(index)
+        pixels = (image.repeat(1, 2, 2) * 255).byte().permute(1, 2, 0)
+        return PILImage.create(pixels.numpy()), label
+
+
+class Came(IntToFloatTensor):
+    """Remembers the widths that come from the loader."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widths: list[int] = []
+
+    def encodes(self, x: TensorImage) -> Any:
+        self.widths.append(x.shape[-1])
+        return x.float() / 255
 
 
 class Seen(Callback):
@@ -57,10 +78,28 @@ def main() -> None:
     net = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
     )
-    loaders = [
+    loaders: list[Any] = [
         TfmdDL(Images(), bs=4, num_workers=0, after_batch=batch_tfms, shuffle=shuffle)
         for shuffle in (True, False)
     ]
+    came = Came()
+    if sys.argv[1] == "sized":
+        loaders = [
+            TfmdDL(
+                Photographs(),
+                bs=4,
+                num_workers=workers,
+                shuffle=shuffle,
+                after_item=[Resize(16), ToTensor],
+                after_batch=after_batch,
+            )
+            for shuffle, workers, after_batch in [
+                (True, int(sys.argv[2]), came),
+                (False, 0, IntToFloatTensor),
+            ]
+        ]
+        loaders[0] = sized(loaders[0])
+        came.widths.clear()
     resize, seen = ProgressiveResize(increase_by=2, verbose=False), Seen()
     learn = Learner(
         DataLoaders(*loaders, device="cpu"),
@@ -74,13 +113,15 @@ def main() -> None:
         learn.fit(4)
     assert resize.plan is not None
     steps = range(resize.plan.total_steps)
-    report = {
+    report: dict[str, Any] = {
         "world": world,
         "as planned": seen.widths == [resize.plan.size_at(n).width for n in steps],
         "widths": seen.widths,
+        "came": came.widths,
+        "corrected": resize.corrected,
         "weights": float(sum(p.double().sum() for p in net.parameters())),
     }
-    print("REPORT" + json.dumps(report), flush=True)
+    finish(report)
 
 
 if __name__ == "__main__":

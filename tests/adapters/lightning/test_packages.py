@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import lightning.pytorch as L
 import pytest
 import pytorch_lightning as pl
 from lightning.pytorch.cli import LightningCLI
-from tests.adapters.lightning.tools import Module, fit, loader, planned
+from tests.adapters.lightning.tools import Module, fit, loader, planned, two_reports
 
 import upsize.lightning
 from upsize.schedule import Linear, Phases, Ramp
@@ -165,17 +164,7 @@ TWO = Path(__file__).with_name("two_processes.py")
 
 @pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
 def test_two_processes(strategy: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(TWO), strategy, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    first, second = [
-        json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)
-    ]
+    first, second = two_reports(TWO, tmp_path, strategy)
     assert first["world"] == second["world"] == 2
     assert first["widths"] == second["widths"] == first["planned"]
     assert len(set(first["widths"])) == 3

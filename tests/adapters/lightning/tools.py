@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +99,16 @@ def fit(path: Path, resize: Any, module: Module | None = None, **more: Any) -> M
 
 def planned(resize: Any, steps: Any) -> list[int]:
     return [resize.plan.size_at(step).width for step in steps]
+
+
+def two_reports(script: Path, folder: Path, *arguments: str) -> list[Any]:
+    """Give what each of the two processes of a script has written into the folder."""
+    done = subprocess.run(
+        [sys.executable, str(script), *arguments, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from upsize.cli._app import app
 from upsize.demo import (
     Epoch,
+    Training,
     affordable_epochs,
     default_schedule,
     in_turn,
@@ -221,9 +222,9 @@ class TestRun:
 
         def start(seed: int = 0) -> Any:
             return train(
-                data, plan, batch_size=8, seed=seed,
-                on_step=lambda step, size: sizes.append((step, size)),
-            )  # fmt: skip
+                Training(data, plan, batch_size=8, seed=seed),
+                lambda step, size: sizes.append((step, size)),
+            )
 
         alone = [epoch.accuracy for epoch in start()]
         assert [size for _, size in sizes] == [plan.size_at(n) for n in range(12)]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from upsize.cli._app import app
 from upsize.cli._demo import _FRAMEWORKS
-from upsize.demo import default_schedule, load_cells, steps_per_epoch, train
+from upsize.demo import Training, default_schedule, load_cells, steps_per_epoch, train
 
 
 @pytest.mark.parametrize("framework", _FRAMEWORKS)
@@ -26,10 +26,10 @@ def test_a_framework_trains_as_the_plain_loop_does(framework: str) -> None:
         sizes: list[Any] = []
         epochs = list(
             runner(
-                data, plan, batch_size=64, seed=0,
-                on_step=lambda step, size, sizes=sizes: sizes.append((step, size)),
+                Training(data, plan, batch_size=64, seed=0),
+                lambda step, size, sizes=sizes: sizes.append((step, size)),
             )
-        )  # fmt: skip
+        )
         assert [size for _, size in sizes] == [
             plan.size_at(step) for step in range(plan.total_steps)
         ]

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 import pickle
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from upsize.schedule import Linear, Phases, Plan, Ramp, Size, Stage
+from upsize.schedule import (
+    IncreaseMode,
+    Linear,
+    MultiScale,
+    Phases,
+    Plan,
+    Ramp,
+    Schedule,
+    Size,
+    Stage,
+)
 
 PLAN = Ramp(final_size=224, increase_by=56).plan(epochs=20, steps_per_epoch=147)
 
@@ -29,6 +40,7 @@ def test_properties() -> None:
     assert PLAN.sizes == ((112, 112), (168, 168), (224, 224))
     assert PLAN.pixel_share == pytest.approx(0.5 * 0.25 + 0.25 * 0.5625 + 0.25)
     assert isinstance(PLAN.epochs, int)
+    assert PLAN.steps_by_size == {(112, 112): 1470, (168, 168): 735, (224, 224): 735}
     assert PLAN.schedule == Ramp(final_size=224, increase_by=56)
 
 
@@ -36,6 +48,39 @@ def test_a_run_of_steps_has_no_epochs() -> None:
     plan = Ramp(final_size=224).plan(total_steps=10)
     assert plan.epochs is None
     assert plan.steps_per_epoch is None
+
+
+def test_a_size_that_comes_back_counts_once() -> None:
+    before = Phases(phases=[(0, 64), ("10st", 96)])
+    plan = MultiScale(sizes=[64, 96], every=1, before=before, start=0.5).plan(
+        total_steps=30
+    )
+    assert plan.steps_by_size == {(64, 64): Fraction(35, 2), (96, 96): Fraction(25, 2)}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "written"),
+    [
+        (Ramp(), "Ramp()"),
+        (
+            Ramp(final_size=(24, 32), start="1/2", increase_mode=IncreaseMode.Epoch),
+            "Ramp(final_size=(24, 32), start='1/2', increase_mode='epoch')",
+        ),
+        (
+            Phases(phases=[(0, 48), ("1/2", 96)]),
+            "Phases(phases=((0, 48), ('1/2', 96)))",
+        ),
+        (
+            MultiScale(sizes=[64, 96], before=Ramp(initial_size=32)),
+            "MultiScale(sizes=(64, 96), before=Ramp(initial_size=32))",
+        ),
+    ],
+)
+def test_a_schedule_prints_as_the_call_that_makes_it(
+    schedule: Schedule, written: str
+) -> None:
+    assert str(schedule) == repr(schedule) == written
+    assert eval(written) == schedule
 
 
 @pytest.mark.parametrize(

@@ -8,38 +8,36 @@ from typing import Any
 import pytest
 import torch
 
-from upsize.demo import Data, Labelled, default_schedule, train
+from upsize.demo import Data, Labelled, Training, default_schedule, train
 from upsize.demo._lightning import train as train_with_lightning
-from upsize.schedule import Plan
+from upsize.demo._run import Runner
+from upsize.demo._transformers import train as train_with_transformers
 
 
-def task() -> tuple[Data, Plan]:
+@pytest.fixture(params=[train_with_lightning, train_with_transformers])
+def train_with(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def task() -> Training:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (40, 1, 16, 16), dtype=torch.uint8, generator=generator)
     labels = torch.randint(2, (40,), generator=generator)
     half = Labelled(images[:32], labels[:32]), Labelled(images[32:], labels[32:])
     data = Data(*half, classes=("a", "b"), rotate=True)
-    return data, default_schedule(16).plan(epochs=4, steps_per_epoch=4)
+    plan = default_schedule(16).plan(epochs=4, steps_per_epoch=4)
+    return Training(data, plan, batch_size=8, seed=0)
 
 
-def run(runner: Any, **more: Any) -> Any:
-    data, plan = task()
+def run(runner: Runner) -> Any:
     steps: list[Any] = []
-    epochs = runner(
-        data,
-        plan,
-        batch_size=8,
-        seed=0,
-        on_step=lambda *step: steps.append(step),
-        **more,
-    )
-    return epochs, steps
+    return runner(task(), lambda *step: steps.append(step)), steps
 
 
-def test_it_trains_as_the_plain_loop_does() -> None:
+def test_it_trains_as_the_plain_loop_does(train_with: Any) -> None:
     plain, plain_steps = run(train)
     expected = [epoch.accuracy for epoch in plain]
-    epochs, steps = run(train_with_lightning)
+    epochs, steps = run(train_with)
     found = list(epochs)
     assert [epoch.accuracy for epoch in found] == expected
     assert steps == plain_steps
@@ -49,17 +47,17 @@ def test_it_trains_as_the_plain_loop_does() -> None:
     assert seconds[0] > 0
 
 
-def test_two_runs_take_turns_without_changing_each_other() -> None:
-    alone = [epoch.accuracy for epoch in run(train_with_lightning)[0]]
-    first, second = run(train_with_lightning)[0], run(train_with_lightning)[0]
+def test_two_runs_take_turns_without_changing_each_other(train_with: Any) -> None:
+    alone = [epoch.accuracy for epoch in run(train_with)[0]]
+    first, second = run(train_with)[0], run(train_with)[0]
     turns = list(zip(first, second, strict=True))
     assert [one.accuracy for one, _ in turns] == alone
     assert [other.accuracy for _, other in turns] == alone
 
 
-def test_it_runs_only_when_asked_and_ends_when_left() -> None:
+def test_it_runs_only_when_asked_and_ends_when_left(train_with: Any) -> None:
     before = threading.active_count()
-    epochs, steps = run(train_with_lightning)
+    epochs, steps = run(train_with)
     next(epochs)
     assert len(steps) == 4
     assert threading.active_count() == before + 1
@@ -68,15 +66,14 @@ def test_it_runs_only_when_asked_and_ends_when_left() -> None:
     assert threading.active_count() == before
 
 
-def test_an_error_in_the_trainer_is_raised_here() -> None:
-    data, plan = task()
+def test_an_error_in_the_trainer_is_raised_here(train_with: Any) -> None:
 
     def on_step(step: int, size: object) -> None:
         if step == 6:
             raise RuntimeError("from on_step")
 
     before = threading.active_count()
-    epochs = train_with_lightning(data, plan, batch_size=8, seed=0, on_step=on_step)
+    epochs = train_with(task(), on_step)
     next(epochs)
     with pytest.raises(RuntimeError, match="from on_step"):
         next(epochs)

@@ -1,0 +1,74 @@
+"""Prepared loaders whose workers make each image at the size of its step."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from accelerate.data_loader import DataLoaderDispatcher
+
+from upsize.accelerate._progress import ProgressiveResize, check_prepared
+from upsize.loading._dataset import SetSize
+from upsize.loading._sized import copy_with
+from upsize.loading._sized import sized as _sized
+
+__all__ = ["sized"]
+
+Loader = TypeVar("Loader")
+
+
+def sized(
+    loader: Loader, progress: ProgressiveResize, *, set_size: SetSize | None = None
+) -> Loader:
+    """Return a prepared loader with workers that make images at the size of their step.
+
+    As :func:`upsize.loading.sized`, for what ``accelerator.prepare`` gives: placement
+    on the device, the end of the epoch, ``set_epoch`` and
+    ``accelerator.skip_first_batches`` are as they were, and all processes have the
+    same size in a step.
+
+    Args:
+        loader: The prepared loader of a map-style dataset. It is not changed.
+        progress: The :class:`ProgressiveResize` of the run, which was given ``loader``.
+        set_size: For datasets whose transforms are not found, see
+            :func:`upsize.loading.sized`.
+
+    Raises:
+        TypeError: For an ``IterableDataset``.
+        ValueError: When the loader is not prepared, is dispatched from one process, or
+            as :func:`upsize.loading.sized`.
+
+    Example:
+        >>> import torch
+        >>> from accelerate import Accelerator
+        >>> from torchvision.datasets import FakeData
+        >>> from torchvision.transforms.v2 import Compose, PILToTensor, RandomResizedCrop
+        >>> from upsize.schedule import Ramp
+        >>> crop = Compose([PILToTensor(), RandomResizedCrop(64)])
+        >>> data = FakeData(12, (3, 80, 80), transform=crop)
+        >>> accelerator = Accelerator(cpu=True)
+        >>> loader = accelerator.prepare(torch.utils.data.DataLoader(data, 4))
+        >>> resize = ProgressiveResize(
+        ...     Ramp(final_size=64, increase_by=16), accelerator, loader=loader,
+        ...     epochs=4, verbose=False,
+        ... )
+        >>> loader = sized(loader, resize)
+        >>> for epoch in range(4):
+        ...     print(epoch, [images.shape[-1] for images, _ in resize.batches(loader)])
+        0 [32, 32, 32]
+        1 [32, 32, 32]
+        2 [48, 48, 48]
+        3 [64, 64, 64]
+        >>> resize.corrected
+        0
+        >>> resize.remove()
+    """
+    check_prepared(loader)
+    if isinstance(loader, DataLoaderDispatcher):
+        raise ValueError(  # noqa: TRY004 - the type is right, its setting is not
+            "the loader is dispatched: one process makes the batches of all and cannot "
+            "tell whose step each is for; prepare it with "
+            "DataLoaderConfiguration(dispatch_batches=False), or use ProgressiveResize "
+            "alone, which resizes on the device"
+        )
+    inner: Any = loader.base_dataloader  # type: ignore[attr-defined]
+    return copy_with(loader, base_dataloader=_sized(inner, progress, set_size=set_size))

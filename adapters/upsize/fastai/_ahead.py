@@ -1,0 +1,132 @@
+"""What makes a loader's batches at the sizes that the callback tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, repeat
+from typing import Any
+
+from torch.utils.data import DataLoader, get_worker_info
+
+from upsize.fastai._batch_tfms import pipeline_of
+from upsize.fastai._item_tfms import ItemTransforms
+from upsize.loading._batches import SizedBatchSampler
+from upsize.loading._context import sample_size
+from upsize.loading._dataset import SetSize
+from upsize.loading._transforms import resized
+from upsize.schedule import Plan, Ramp, Size
+
+__all__ = ["Ahead", "SizedBatches", "ahead_of"]
+
+_END = object()
+
+
+class Ahead:
+    """The sizes of the batches in the pass that begins; without any, full size.
+
+    It goes to the workers with the loader.
+
+    Attributes:
+        sizes: One for each batch, as the callback of the fit tells them.
+        full: The full size; ``None`` while nobody knows it.
+    """
+
+    def __init__(self, full: Size | None) -> None:
+        self.sizes: tuple[Size, ...] = ()
+        self.full = full
+
+    @property
+    def plan(self) -> Plan:
+        """A plan for outside of training: full size."""
+        return Ramp(initial_size=1.0, final_size=self.full).plan(total_steps=1)
+
+    def tell(self, sizes: Iterable[Size], full: Size) -> None:
+        """Take the sizes of a pass over the loader."""
+        self.sizes, self.full = tuple(sizes), full
+
+    def forget(self) -> None:
+        """Let the loader make images at full size again."""
+        self.sizes = ()
+
+    def sizes_ahead(self, batches: int | None) -> Iterator[Any]:  # noqa: ARG002
+        """Yield the sizes, as :class:`~upsize.loading._batches.Progress` does."""
+        return chain(self.sizes, repeat(self.full))
+
+    def expect_sized(self) -> None:
+        """Nothing: the callback finds out by itself."""
+
+
+class SizedBatches:
+    """Stands in for ``create_batches`` of a loader, and makes each batch at its size.
+
+    fastai forks its workers for each pass, and deals the batches out in turn.
+
+    Args:
+        loader: The loader, whose ``create_batches`` this becomes.
+        ahead: Tells the sizes.
+        set_size: As :func:`upsize.fastai.sized` takes it.
+    """
+
+    def __init__(self, loader: Any, ahead: Ahead, set_size: SetSize | None) -> None:
+        self._loader, self.ahead, self.set_size = loader, ahead, set_size
+        # What the user may have given to the loader in place of its method.
+        self._own = vars(loader).get("create_batches")
+
+    def create_batches(self, samples: Any) -> Iterator[Any]:
+        """Return the batches of this process, each made as it is asked for."""
+        if self._own is not None:
+            batches = self._own(samples)
+        else:
+            batches = type(self._loader).create_batches(self._loader, samples)
+        sizes, full = self.ahead.sizes, self.ahead.full
+        return iter(batches) if not sizes else self._sized(iter(batches), sizes, full)
+
+    def new(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a new loader like this one, which is not sized."""
+        own = {} if self._own is None else {"create_batches": self._own}
+        return type(self._loader).new(self._loader, *args, **(own | kwargs))
+
+    def _sized(
+        self, batches: Iterator[Any], sizes: tuple[Size, ...], full: Any
+    ) -> Iterator[Any]:
+        # Not the loader's own: a DistributedDL has these in place of the one inside.
+        info = get_worker_info()
+        position, workers = (0, 1) if info is None else (info.id, info.num_workers)
+        while True:
+            size = sizes[position] if position < len(sizes) else full
+            with sample_size(size, full), self._at(size, full):
+                batch = next(batches, _END)
+            if batch is _END:
+                return
+            yield batch
+            position += workers
+
+    @contextmanager
+    def _at(self, size: Size, full: Size) -> Iterator[None]:
+        if size == full:
+            yield
+        elif self.set_size is None:
+            with resized(ItemTransforms(self._loader), size, full):
+                yield
+        else:
+            self.set_size(self._loader, size)
+            try:
+                yield
+            finally:
+                self.set_size(self._loader, full)
+
+
+def ahead_of(loader: Any) -> Ahead | None:
+    """Return what tells a loader its sizes; ``None``: it is not sized."""
+    loader = pipeline_of(loader)[0]
+    ahead: Any
+    if isinstance(loader, DataLoader):
+        sampler = loader.batch_sampler
+        if not isinstance(sampler, SizedBatchSampler):
+            return None
+        ahead = sampler.progress
+    else:
+        made = getattr(loader, "__dict__", {}).get("create_batches")
+        ahead = getattr(getattr(made, "__self__", None), "ahead", None)
+    return ahead if isinstance(ahead, Ahead) else None

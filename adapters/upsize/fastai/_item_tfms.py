@@ -1,0 +1,94 @@
+"""The transforms that a loader of fastai applies to single items, as a dataset's."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+from fastai.data.core import Datasets, Pipeline, TfmdLists, Transform
+from torch.utils.data import Dataset
+
+from upsize.loading._kinds import kind_of
+
+__all__ = ["ItemTransforms"]
+
+
+class ItemTransforms(Dataset[Any]):
+    """Holds the transforms of a loader's items where a dataset holds its own.
+
+    Those of ``Datasets`` and ``TfmdLists``, then the item transforms, and those of the
+    list of items that becomes a batch; other datasets as they are. What is for another
+    split is left out, and so are crops in front of a resize: they take their part of
+    an image that has its own size.
+
+    Args:
+        loader: A loader of fastai.
+    """
+
+    def __init__(self, loader: Any) -> None:
+        dataset = loader.dataset
+        split = getattr(dataset, "split_idx", None)
+        self.datasets: list[Any] = []
+        self.transform: list[Any] = []
+        if isinstance(dataset, Datasets | TfmdLists):
+            for one in getattr(dataset, "tls", [dataset]):
+                self.transform += _behind_raw(list(_flat(one.tfms, one.tfms.split_idx)))
+        else:
+            # Its own class may not be PyTorch's Dataset, which is what is looked into.
+            self.datasets.append(
+                dataset if isinstance(dataset, Dataset) else _Held(dataset)
+            )
+        last: list[Any] = []
+        for name in ("after_item", "before_batch"):
+            value = getattr(loader, name)
+            # The loader's own method does nothing.
+            if getattr(value, "__self__", None) is not loader:
+                last += _flat(value, split)
+        resized = any(map(_resizes, self.transform))
+        self.transform += last if resized else _behind_raw(last)
+
+
+class _Held(Dataset[Any]):
+    """The attributes of an object."""
+
+    def __init__(self, owner: Any) -> None:
+        vars(self).update(getattr(owner, "__dict__", {}))
+
+
+def _flat(transform: Any, split: int | None) -> Iterator[Any]:
+    """Yield the transforms of a pipeline that are applied in a split, in order."""
+    if isinstance(transform, Pipeline):
+        for each in transform.fs:
+            yield from _flat(each, split)
+    elif getattr(transform, "split_idx", None) in (None, split):
+        yield _callable(transform)
+
+
+def _callable(transform: Any) -> Any:
+    """Return the object that fastai has made a transform of, or the transform."""
+    if type(transform) is Transform:
+        encodes = getattr(transform, "encodes", None)
+        for method in getattr(encodes, "methods", ()):
+            made = method.implementation
+            # fastai wraps in a function of its own what has no name: modules, for one.
+            if (
+                isinstance(made, FunctionType)
+                and made.__module__ == Transform.__module__
+            ):
+                return inspect.getclosurevars(made).nonlocals["f"]
+    return transform
+
+
+def _behind_raw(transforms: list[Any]) -> list[Any]:
+    """Leave out the crops in front of the first resize, where there is one."""
+    first = next((n for n, each in enumerate(transforms) if _resizes(each)), 0)
+    return [
+        each for n, each in enumerate(transforms) if n >= first or kind_of(each) is None
+    ]
+
+
+def _resizes(transform: Any) -> bool:
+    kind = kind_of(transform)
+    return kind is not None and kind.resizes

@@ -1,0 +1,164 @@
+"""The mixin for a Trainer class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from upsize.follow import Applier
+from upsize.loading._dataset import SetSize
+from upsize.resize import Resizer
+from upsize.schedule import Linear, MultiScale, Phases, Ramp
+from upsize.transformers._session import Session, Shown
+from upsize.transformers._settings import RAMP, RESIZER, Settings
+
+if TYPE_CHECKING:
+    from transformers import Trainer as _Base
+else:
+    _Base = object  # the Trainer is the user's, or a subclass of somebody's
+
+__all__ = ["ProgressiveResize"]
+
+
+class ProgressiveResize(Shown, _Base):
+    """Train on small images first, by a mixin in front of the Trainer.
+
+    The batches of each optimizer step are resized as the Trainer draws them, on their
+    device, to the size that the plan has for ``state.global_step``. A model whose
+    ``forward`` takes ``interpolate_pos_encoding`` gets it wherever the images have not
+    the model's own size. The size goes to ``log_history`` and what reports it, the plan
+    into the checkpoints' ``trainer_state.json``. Evaluation and prediction use the
+    images as they come.
+
+    Args:
+        schedule: What grows and when.
+        final_size: Full size in pixels, one side or (height, width), where the
+            schedule does not name it. ``None``: the size of the first batch's images.
+        resizer: How to find and resize the images of a batch, and targets that must
+            follow them, as the masks of ``Resizer(targets={"labels": "mask"})``.
+        resize_valid: Whether evaluation during training uses the size that is trained
+            on, instead of the images as they come.
+        preallocate: Whether to compute the loss of the first batch at full size, with
+            its gradients, before training: it proves that this fits into the memory,
+            and leaves no trace.
+        empty_cache: Whether to empty CUDA's cache on every change of size.
+        log: Name under which the longer side in pixels is logged, on every change and
+            with every loss; ``None``: not at all.
+        verbose: Whether the first process prints the plan's summary.
+        follow: Regularisation that follows the size, put back at the end.
+        sized: Whether the workers of the training loader make each image at the size
+            of its step, see :func:`upsize.loading.sized`. Needs a final size.
+        set_size: For datasets whose transforms are not found there.
+        args, kwargs: Those of the Trainer.
+
+    Raises:
+        TypeError: When the schedule is none, or the mixin stands behind the Trainer.
+        ValueError: When sizes contradict each other, or ``sized`` lacks a final size.
+            At the start of training: for a batch without images, images smaller than
+            the full size, a checkpoint of another schedule, or a dataset that cannot
+            be sized.
+
+    Warns:
+        UserWarning: When the images are larger than the full size, training ends before
+            it, a resumed run has another length, batches of the sized loader were of
+            another size, or a compiled model meets more sizes than its recompile limit.
+
+    Example:
+        >>> import torch
+        >>> from transformers import Trainer, TrainingArguments
+        >>> from upsize.schedule import Ramp
+        >>> class Net(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.head = torch.nn.Linear(3, 2)
+        ...     def forward(self, pixel_values, labels):
+        ...         scores = self.head(pixel_values.mean((2, 3)))
+        ...         return {"loss": torch.nn.functional.cross_entropy(scores, labels)}
+        >>> class MyTrainer(ProgressiveResize, Trainer):
+        ...     pass
+        >>> data = [{"pixel_values": torch.rand(3, 64, 64), "labels": 0}] * 20
+        >>> args = TrainingArguments(
+        ...     num_train_epochs=4, per_device_train_batch_size=4, use_cpu=True,
+        ...     report_to="none", save_strategy="no", disable_tqdm=True,
+        ... )
+        >>> trainer = MyTrainer(
+        ...     Net(), args, train_dataset=data, schedule=Ramp(increase_by=16),
+        ...     verbose=False,
+        ... )
+        >>> trainer.remove_callback(trainer.callback_handler.callbacks[-1])  # prints
+        >>> _ = trainer.train()
+        >>> for row in trainer.state.log_history[:-1]:
+        ...     print(row["step"], row["image_size"])
+        0 32
+        10 48
+        15 64
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        order = cls.__mro__
+        before = [
+            base for base in order[: order.index(ProgressiveResize)] if _trains(base)
+        ]
+        if before:
+            raise TypeError(
+                f"{cls.__name__} has ProgressiveResize behind {before[-1].__name__}, "
+                "whose methods it stands around: write it first, as in class "
+                f"{cls.__name__}(ProgressiveResize, {before[-1].__name__})"
+            )
+
+    def __init__(
+        self,
+        *args: Any,
+        schedule: Ramp | Linear | Phases | MultiScale = RAMP,
+        final_size: int | tuple[int, int] | None = None,
+        resizer: Resizer = RESIZER,
+        resize_valid: bool = False,
+        preallocate: bool = False,
+        empty_cache: bool = False,
+        log: str | None = "image_size",
+        verbose: bool = True,
+        follow: Applier | None = None,
+        sized: bool = False,
+        set_size: SetSize | None = None,
+        **kwargs: Any,
+    ) -> None:
+        settings = Settings(
+            schedule, final_size, resizer, resize_valid, preallocate, empty_cache, log,
+            verbose, follow, sized, set_size,
+        )  # fmt: skip
+        self._upsize = Session(self, settings)
+        super().__init__(*args, **kwargs)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """As the Trainer's."""
+        return self._upsize.train(super().train, *args, **kwargs)
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """As the Trainer's, at the size of the step."""
+        return self._upsize.get_batch_samples(
+            super().get_batch_samples, *args, **kwargs
+        )
+
+    def get_train_dataloader(self, *args: Any, **kwargs: Any) -> Any:
+        """As the Trainer's; sized, where that is asked for."""
+        inner = super().get_train_dataloader
+        return self._upsize.get_train_dataloader(inner, *args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """As the Trainer's."""
+        return self._upsize.evaluate(super().evaluate, *args, **kwargs)
+
+    def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
+        """As the Trainer's; with ``resize_valid`` at the size that is trained on."""
+        return self._upsize.prediction_step(super().prediction_step, *args, **kwargs)
+
+    def log(self, *args: Any, **kwargs: Any) -> Any:
+        """As the Trainer's, with the size beside a loss."""
+        return self._upsize.log(super().log, *args, **kwargs)
+
+
+def _trains(base: type) -> bool:
+    """Whether a class is a Trainer of transformers without the mixin."""
+    from transformers import Trainer
+
+    return issubclass(base, Trainer) and not issubclass(base, ProgressiveResize)

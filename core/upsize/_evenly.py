@@ -1,0 +1,27 @@
+"""Some of many, spread evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+__all__ = ["evenly"]
+
+Item = TypeVar("Item")
+
+
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """Return at most so many of the items, with the first and the last of them.
+
+    Args:
+        items: In order.
+        most: At least 2.
+
+    Example:
+        >>> evenly(range(10), 4), evenly("ab", 4)
+        ([0, 3, 6, 9], ['a', 'b'])
+    """
+    if len(items) <= most:
+        return list(items)
+    step = (len(items) - 1) / (most - 1)
+    return [items[round(number * step)] for number in range(most)]

@@ -1,0 +1,172 @@
+"""``upsize copies``: small copies of a folder of images, for the small phases."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from upsize._extras import missing_extra
+from upsize.cli._errors import friendly
+from upsize.cli._progress import copying
+from upsize.cli._values import parse
+from upsize.schedule import Plan, load
+
+if TYPE_CHECKING:
+    from upsize.loading import CopiesEstimate
+
+__all__ = ["copies"]
+
+_FULL = 224
+_STEPS = 10_000
+
+
+def _check_extra() -> None:
+    if any(find_spec(name) is None for name in ("torch", "PIL")):
+        raise missing_extra("jpeg", "Copies of images")
+
+
+def _size(option: str, text: str) -> int | tuple[int, int]:
+    """Read a size; a share or a moment is none."""
+    match parse(text.strip()):
+        case int(side):
+            return side
+        case (int(height), int(width)):
+            return height, width
+    raise ValueError(
+        f"{option} must be pixels, as 112 or 112x160 (height x width), not {text!r}"
+    )
+
+
+def _plan(file: Path, full: str | None) -> Plan:
+    """Read a plan, or a schedule, whose sizes come in the same shares of any run."""
+    try:
+        text = file.read_text("utf-8")
+        plan = Plan.model_validate_json(text) if file.suffix == ".json" else None
+    except ValidationError:
+        plan = None
+    if plan is not None:
+        if full is not None:
+            raise ValueError(
+                f"--full {full} and {file} both set the full size: leave --full out"
+            )
+        return plan
+    schedule = load(file)
+    size = None if full is None else _size("--full", full)
+    if size is None and schedule.target() is None:
+        size = _FULL
+    return schedule.plan(total_steps=_STEPS, final_size=size)
+
+
+def _sizes(plan: Path | None, sizes: str | None, full: str | None) -> dict[str, Any]:
+    """Return what the options say of the sizes, as small_copies takes it."""
+    if (plan is None) == (sizes is None):
+        raise ValueError("give either --plan or --sizes, which set the sizes of copies")
+    if plan is not None:
+        return {"plan": _plan(plan, full)}
+    assert sizes is not None
+    return {
+        "sizes": [_size("--sizes", each) for each in sizes.split(",")],
+        "full": _size("--full", full or str(_FULL)),
+    }
+
+
+def _space(count: float) -> str:
+    """Return bytes in a unit that fits."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
+
+
+def _announce(need: CopiesEstimate, target: Path, console: Console) -> None:
+    names = ", ".join(map(str, need.settings.sizes))
+    console.print(
+        f"Copies for samples of {names}; full size {need.settings.full}.\n"
+        f"{need.images} images to copy need about {_space(need.bytes)} in {target}, "
+        f"where {_space(need.free)} are free.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def copies(
+    folder: Annotated[Path, typer.Argument(help="The images, at any depth.")],
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the copies, not in that of the images.",
+            show_default="that of the images with -small behind its name",
+        ),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="A plan as upsize plan --json prints it, or a schedule, in a .json, "
+            ".yaml or .toml file: its sizes are chosen from."
+        ),
+    ] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(help="Or sizes of samples in pixels, as 112,168 or 112x160."),
+    ] = None,
+    full: Annotated[
+        str | None,
+        typer.Option(
+            help="Full size in pixels.", show_default=f"{_FULL}, or the plan's"
+        ),
+    ] = None,
+    most: Annotated[
+        int,
+        typer.Option(min=1, help="At most this many copies of an image, by --plan."),
+    ] = 2,
+    least_scale: Annotated[
+        float,
+        typer.Option(help="Least share of an image that a crop takes (of its area)."),
+    ] = 0.08,
+    quality: Annotated[int, typer.Option(help="Of JPEG, 1 to 95.")] = 90,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes at work.", show_default="one a core"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it needs, and write nothing.")
+    ] = False,
+) -> None:
+    """Make small copies of images, once, which the small phases of training read.
+
+    Run it again to go on after it was stopped, or when images or options have changed.
+
+    Examples: upsize copies data/train --sizes 112,168;
+    upsize copies data/train --plan my.yaml --least-scale 0.35 --target /fast/small
+    """
+    console = Console()
+    with friendly():
+        _check_extra()
+        from upsize.loading import estimate_copies, small_copies
+
+        if target is None:
+            whole = folder.absolute()
+            target = whole.with_name(f"{whole.name}-small")
+        common = _sizes(plan, sizes, full) | {
+            "most": most,
+            "least_scale": least_scale,
+            "quality": quality,
+        }
+        _announce(estimate_copies(folder, target, **common), target, console)
+        if dry_run:
+            return
+        with copying(console) as track:
+            done = small_copies(folder, target, workers=workers, track=track, **common)
+        console.print(
+            f"{done.made} images copied, {_space(done.bytes)}; {done.kept} had their "
+            f"copies, {done.removed} are gone and so are their copies.",
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,91 @@
+"""``upsize loading``: what loading your own images costs at each size."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from upsize._extras import missing_extra
+from upsize.cli._errors import friendly
+from upsize.cli._progress import measuring
+from upsize.schedule import Plan, Ramp
+
+if TYPE_CHECKING:
+    from upsize.loading._measure import LoadingTime
+
+__all__ = ["loading"]
+
+_STEPS = 10_000
+
+
+def _table(times: list[LoadingTime], plan: Plan) -> Table:
+    """Return a row for each way of loading."""
+    table = Table(box=None, header_style="bold")
+    table.add_column("ms for an image")
+    for size in plan.sizes:
+        table.add_column(str(size), justify="right")
+    table.add_column("saved", justify="right")
+    table.add_column("of the promise", justify="right")
+    promised = 1 - plan.pixel_share
+    for each in times:
+        saved = 1 - each.share
+        table.add_row(
+            each.name,
+            *(f"{1000 * each.seconds[size]:.2f}" for size in plan.sizes),
+            f"{saved:.1%}",
+            f"{saved / promised:.0%}",
+        )
+    return table
+
+
+def loading(
+    folder: Annotated[Path, typer.Argument(help="The images, at any depth.")],
+    size: Annotated[int, typer.Option(min=4, help="Full size in pixels.")] = 224,
+    copies: Annotated[
+        Path | None,
+        typer.Option(help="Folder of their small copies, to measure these, too."),
+    ] = None,
+    images: Annotated[
+        int, typer.Option(min=1, help="At most this many of the images.")
+    ] = 256,
+    turns: Annotated[
+        int, typer.Option(min=1, help="How often; medians are shown.")
+    ] = 3,
+) -> None:
+    """Measure what loading your own images costs, and what small sizes save of it.
+
+    One process loads random crops at half, three quarters and all of the full size.
+    "saved" is the loading time of a run that trains half of its steps at the first
+    size and a quarter at each other one: what the run saves where the loader is slower
+    than the model.
+
+    Examples: upsize loading data/train; upsize loading data/train --size 160
+    """
+    console = Console()
+    with friendly():
+        if any(find_spec(name) is None for name in ("torch", "torchvision", "PIL")):
+            raise missing_extra("jpeg", "Measurements of loading")
+        import torch
+
+        from upsize.loading._measure import measure_loading
+
+        ramp = Ramp(final_size=size, increase_by=max(1, size // 4))
+        plan = ramp.plan(total_steps=_STEPS)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as in a worker of a DataLoader
+        try:
+            with measuring(console) as track:
+                times = measure_loading(
+                    folder, plan, images=images, turns=turns, copies=copies, track=track
+                )
+        finally:
+            torch.set_num_threads(threads)
+        console.print(_table(times, plan))
+        console.print(
+            f"The pixel count promises {1 - plan.pixel_share:.1%}.", highlight=False
+        )

@@ -1,0 +1,144 @@
+"""Measure on the user's own model and loader what a step costs at each size."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from upsize.forecast._forecast import Forecast
+from upsize.forecast._rounds import costs_of, rounds, validation_time
+from upsize.forecast._setup import kept, sizes_to_measure, step_of, ways_of
+from upsize.forecast._timer import timer_for
+from upsize.loading._dataset import SizedDataset
+from upsize.models._probe import Forward, device_of
+from upsize.resize import Resizer
+from upsize.schedule import Plan, Size
+
+__all__ = ["measure"]
+
+
+def measure(
+    model: nn.Module,
+    loader: Iterable[Any],
+    forward: Forward | None = None,
+    *,
+    optimizer: torch.optim.Optimizer | None = None,
+    step: Callable[[Any], Any] | None = None,
+    plan: Plan | None = None,
+    sizes: Sequence[int | tuple[int, int]] | None = None,
+    final_size: int | tuple[int, int] | None = None,
+    resizer: Resizer | None = None,
+    set_size: Callable[[Any, Size], None] | None = None,
+    validation: Iterable[Any] | None = None,
+    seconds: float = 60.0,
+) -> Forecast:
+    """Train for a minute at a few sizes, and return what that tells of any schedule.
+
+    Real steps, with the batches of the loader, in turns of one size each and in several
+    rounds: so that workers, the device and the processor are as busy as they are in
+    training. Steps are timed by events on an accelerator. Where the loader can be
+    :func:`~upsize.loading.sized`, that is measured, too.
+
+    The weights, buffers, gradients, the optimizer and the random state are as before when
+    it returns; it needs the memory of a second copy of the weights and of the optimizer's
+    state.
+
+    Args:
+        model: On the device that it trains on.
+        loader: The loader of the training at full size, not a sized one.
+        forward: ``forward(model, batch)`` returns the loss of a batch that is on the
+            model's device.
+        optimizer: Of the training; ``None``: SGD with momentum.
+        step: ``step(batch)`` instead of ``forward``: a whole step of the user's own, with
+            autocast, gradient clipping or whatever else it has.
+        plan: Whose sizes shall be measured: its first, its last and two between.
+        sizes: These instead, as sides or (height, width); the full size is added.
+            Without ``plan`` and ``sizes``, from half of the full size.
+        final_size: The full size; ``None``: of the plan, or of the first batch's images.
+        resizer: How to find and resize the images of a batch.
+        set_size: As for :func:`~upsize.loading.sized`.
+        validation: A loader of the validation at full size, whose time is added for each
+            epoch. It is measured on a few batches, needs a length and ``forward``.
+        seconds: How long to measure, for the sum of all turns; at the least, every size
+            is visited twice for a few steps.
+
+    Returns:
+        The forecast.
+
+    Raises:
+        TypeError: When the model is no module, or neither or both of ``forward`` and
+            ``step`` are given, or the loss is no tensor.
+        ValueError: For a loader that is sized already or empty, sizes that are larger
+            than the full one, or seconds that are not positive.
+
+    Example:
+        >>> from torch.utils.data import TensorDataset
+        >>> data = TensorDataset(torch.rand(48, 3, 64, 64), torch.zeros(48))
+        >>> model = nn.Sequential(
+        ...     nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1)
+        ... )
+        >>> forecast = measure(
+        ...     model, torch.utils.data.DataLoader(data, batch_size=4),
+        ...     lambda model, batch: (model(batch[0])[:, 0] - batch[1]).square().mean(),
+        ...     seconds=1,
+        ... )
+        >>> [str(cost.size) for cost in forecast.as_it_is.sizes]
+        ['32x32', '40x40', '48x48', '64x64']
+        >>> from upsize.schedule import Ramp
+        >>> prediction = forecast.predict(Ramp(), epochs=20, steps_per_epoch=100)
+        >>> 0 < prediction.promised < 1, prediction.saving < 1
+        (True, True)
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"model must be a torch.nn.Module, not a {type(model).__name__}"
+        )
+    if (forward is None) == (step is None):
+        raise TypeError(
+            "give forward(model, batch), which returns the loss, or step(batch), which "
+            "does a whole training step: one of the two"
+        )
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f"seconds must be more than 0, not {seconds}")
+    if isinstance(getattr(loader, "dataset", None), SizedDataset):
+        raise ValueError(  # noqa: TRY004 - the type is right, its state is not
+            "the loader is sized: give the one that it was made from, and both are "
+            "measured"
+        )
+    device = device_of(model) or torch.device("cpu")
+    resizer = Resizer() if resizer is None else resizer
+    if step is None and forward is not None:
+        step = step_of(model, forward, optimizer)
+    assert step is not None  # one of the two was given
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    timer = timer_for(device)
+    with kept(model, optimizer, loader):
+        chosen = sizes_to_measure(loader, plan, sizes, final_size, resizer)
+        ways, refused = ways_of(loader, chosen[-1], resizer, device, set_size)
+        model.train()
+        blocks = rounds(ways, chosen, step, timer, seconds)
+        checked = None
+        if validation is not None:
+            checked = validation_time(model, forward, validation, device, timer)
+    costs = costs_of(blocks, chosen)
+    visits = [blocks["as it is", size][0].extra for size in chosen[:-1]]
+    return Forecast(
+        device=str(device),
+        batch_size=getattr(loader, "batch_size", None),
+        workers=ways["as it is"].workers,
+        cores=cores,
+        final_size=chosen[-1],
+        as_it_is=costs["as it is"],
+        sized=costs.get("sized"),
+        not_sized=refused,
+        # A first step that happens to be faster than the others shows no cost.
+        switch=max(0.0, statistics.median(visits)),
+        validation=checked,
+    )

@@ -1,0 +1,60 @@
+"""Loaders that make each image at the size that its step needs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from upsize._extras import missing_extra
+
+try:
+    import torch  # noqa: F401 - asked here, before each module needs it
+except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
+    raise missing_extra("torch", "Loaders") from error
+
+from upsize.loading._context import SampleSize, current_size, sample_size
+from upsize.loading._sized import sized
+
+if TYPE_CHECKING:
+    from upsize.loading._copies import (
+        CopiesEstimate,
+        CopiesReport,
+        estimate_copies,
+        small_copies,
+    )
+    from upsize.loading._copies_read import CopyLoader
+    from upsize.loading._crop import RandomResizedCropDecode
+    from upsize.loading._decode import open_image
+
+__all__ = [
+    "CopiesEstimate",
+    "CopiesReport",
+    "CopyLoader",
+    "RandomResizedCropDecode",
+    "SampleSize",
+    "current_size",
+    "estimate_copies",
+    "open_image",
+    "sample_size",
+    "sized",
+    "small_copies",
+]
+
+# These read image files: who has no Pillow needs none for the rest.
+_OF_FILES = {
+    "CopiesEstimate": "_copies",
+    "CopiesReport": "_copies",
+    "CopyLoader": "_copies_read",
+    "RandomResizedCropDecode": "_crop",
+    "estimate_copies": "_copies",
+    "open_image": "_decode",
+    "small_copies": "_copies",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what reads image files when it is asked for."""
+    if name not in _OF_FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module(f"{__name__}._files")  # says how Pillow is installed
+    return getattr(import_module(f"{__name__}.{_OF_FILES[name]}"), name)

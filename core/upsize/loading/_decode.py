@@ -1,0 +1,105 @@
+"""Open an image file at the size of the sample that is being made."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from upsize._scale import scale
+from upsize.loading._context import SampleSize, current_size
+from upsize.loading._files import REDUCTIONS, open_file
+from upsize.schedule import Size
+from upsize.schedule._size import require_whole_number
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["largest_reduction", "open_image"]
+
+
+def largest_reduction(have: tuple[float, float], need: tuple[int, int]) -> int:
+    """Return the most that ``have`` can be reduced by and still cover ``need``.
+
+    Args:
+        have: (height, width) in pixels at full decoding.
+        need: (height, width) in pixels. Where ``have`` is smaller already: 1.
+
+    Example:
+        >>> largest_reduction(have=(375, 500), need=(112, 112))
+        2
+    """
+    return next(
+        n
+        for n in REDUCTIONS
+        if n == 1 or all(n * b <= a for a, b in zip(have, need, strict=True))
+    )
+
+
+def _reduction(image: Size, sample: SampleSize, cover: int | None) -> int:
+    """Return what to reduce a JPEG by, see :func:`open_image`."""
+    size, full = sample
+    if size == full:
+        return 1
+    if cover is None:
+        return largest_reduction(full, size)
+    # Sides are rounded up when they are reduced: this is what decides, to the pixel.
+    need = max(scale((cover, cover), size, full))
+    short = min(image)
+    return next(n for n in REDUCTIONS if n == 1 or -(-short // n) >= need)
+
+
+def open_image(
+    path: str | PathLike[str], *, exif: bool = False, cover: int | None = None
+) -> Image.Image:
+    """Open an image as RGB; a JPEG no larger than the sample's size needs.
+
+    A drop-in ``loader=`` for torchvision's ``ImageFolder`` and its like. At full size
+    and outside of :func:`sized` it gives what their own loader gives, pixel for pixel.
+    At a smaller size a JPEG is decoded at 1/2, 1/4 or 1/8 of its sides, whichever is
+    the smallest that covers the need. Take :class:`RandomResizedCropDecode` where
+    random parts of an image are enlarged.
+
+    Args:
+        path: An image file of any kind that Pillow knows. Grey, palettes, CMYK,
+            transparency and more than 8 bits become RGB as by Pillow's ``convert``:
+            16 bits are cut off to white, as by ImageFolder's loader.
+        exif: Whether to turn it as its EXIF orientation says, which ImageFolder's
+            loader does not.
+        cover: The side in pixels that the transforms need of the image's shorter one
+            at full size: 256 for ``Resize(256)`` and ``CenterCrop(224)``. Then it is
+            reduced as long as its shorter side has at least that many, in the ratio of
+            the sample's size to the full one. ``None``: not known, so that both sides
+            keep at least this ratio to the original's, which enlarges no part of it
+            more than at full size.
+
+    Returns:
+        The image in mode "RGB". Its sides are those of the original divided by 1, 2, 4
+        or 8 and rounded up; only a JPEG's are divided.
+
+    Raises:
+        OSError: When there is no such file, or it must not be read.
+        ValueError: When it is no image, or is damaged, or ``cover`` is no side; names
+            the path, or the value.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from upsize.loading import sample_size
+        >>> from upsize.schedule import Size
+        >>> path = Path(tempfile.mkdtemp()) / "a.jpg"
+        >>> Image.new("RGB", (500, 375)).save(path)
+        >>> open_image(path).size
+        (500, 375)
+        >>> with sample_size(Size(112, 112), full=Size(224, 224)):
+        ...     open_image(path).size
+        (250, 188)
+    """
+    if cover is not None:
+        cover = require_whole_number("cover", cover)
+    sample = current_size()
+    with open_file(path, exif=exif) as file:
+        if sample is None:
+            return file.rgb(fast=False)
+        reduction = _reduction(file.size, sample, cover) if file.reducible else 1
+        return file.rgb(reduction)

@@ -1,0 +1,201 @@
+"""Image files: the header, and the pixels at a fraction of the size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from os import PathLike
+from typing import IO, TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from upsize._extras import missing_extra
+from upsize.schedule import Size
+
+try:
+    from PIL import Image
+except ModuleNotFoundError as error:  # pragma: no cover - in test_decode.py
+    raise missing_extra("jpeg", "Image files") from error
+
+from upsize.loading import _jpeg
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["ORIENTATION", "REDUCTIONS", "ImageFile", "open_file", "readable_suffixes"]
+
+#: What a JPEG can be reduced by while it is decoded, the largest first. Decoders have
+#: fast paths for these alone: libjpeg-turbo's other eighths take as long as twice or
+#: even longer than the full size does.
+REDUCTIONS = (8, 4, 2, 1)
+
+ORIENTATION = 0x0112  # the tag of EXIF
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def readable_suffixes() -> set[str]:
+    """Return the endings of the files that Pillow can read, in lower case."""
+    return {
+        suffix
+        for suffix, kind in Image.registered_extensions().items()
+        if kind in Image.OPEN  # the others, as PDF, can only be written
+    }
+
+
+def _unreadable(path: str | PathLike[str], error: Exception) -> ValueError:
+    return ValueError(
+        f"{path}: cannot be read as an image ({error}): it must be a whole file of a "
+        "kind that Pillow knows; repair it, or take it out of the data"
+    )
+
+
+class ImageFile:
+    """An open image file of which only the header has been read.
+
+    Args:
+        path: For the messages.
+        file: Open for reading bytes.
+        exif: Whether to turn the image as its EXIF orientation says.
+
+    Raises:
+        ValueError: When it is no image; names the path.
+    """
+
+    def __init__(
+        self, path: str | PathLike[str], file: IO[bytes], *, exif: bool
+    ) -> None:
+        self._path, self._file = path, file
+        # A JPEG is read as a whole, and Pillow asked only for what else is in it.
+        self._data = file.read(2)
+        if self._data == b"\xff\xd8":
+            self._data += file.read()
+        self._header = _jpeg.header(self._data)
+        self._stored = self._header or Size(self._image.height, self._image.width)
+        self._turn = self.orientation if exif else 1
+
+    @cached_property
+    def _image(self) -> Image.Image:
+        self._file.seek(0)
+        try:
+            return Image.open(self._file)
+        except Exception as error:  # Pillow's decoders raise errors of every kind
+            raise _unreadable(self._path, error) from error
+
+    @property
+    def size(self) -> Size:
+        """The size in pixels, as the image is turned."""
+        return self.turned(self._stored)
+
+    def turned(self, size: Size) -> Size:
+        """Return a size of the stored pixels as the image is turned."""
+        return Size(size.width, size.height) if self._turn >= 5 else size
+
+    def margin(self, reduction: int) -> tuple[float, float]:
+        """Return where the image begins in the decoded pixels: (top, left).
+
+        Sides are rounded up when they are reduced. The rest of a pixel is at the right
+        and at the bottom as it is stored, and may be turned to the other side.
+        """
+        height, width = self.size
+        top = -height % reduction if self._turn in (3, 4, 7, 8) else 0
+        left = -width % reduction if self._turn in (2, 3, 6, 7) else 0
+        return top / reduction, left / reduction
+
+    @property
+    def orientation(self) -> int:
+        """The EXIF orientation, 1 to 8; 1 where there is none, or no such one."""
+        image = self._image
+        try:
+            number = image.getexif().get(ORIENTATION, 1)
+        except Exception as error:
+            raise _unreadable(self._path, error) from error
+        return number if number in _TURNS else 1
+
+    @property
+    def reducible(self) -> bool:
+        """Whether it can be reduced while it is decoded: a JPEG."""
+        return self._header is not None or self._image.format in ("JPEG", "MPO")
+
+    @property
+    def grey(self) -> bool:
+        """Whether its pixels have one colour of 8 bits."""
+        return self._image.mode == "L"
+
+    @property
+    def comment(self) -> str:
+        """The comment in the file; empty where there is none."""
+        if self._header is not None and (comment := _jpeg.comment(self._data)):
+            return comment
+        comment = self._image.info.get("comment", "")
+        return comment.decode("latin-1") if isinstance(comment, bytes) else str(comment)
+
+    def rgb(self, reduction: int = 1, *, fast: bool = True) -> Image.Image:
+        """Decode the pixels, as Pillow's ``convert("RGB")`` gives them.
+
+        Args:
+            reduction: One of :data:`REDUCTIONS`; the sides are divided by it and
+                rounded up. Only 1 for what is not ``reducible``.
+            fast: Whether simplejpeg may decode, where it is installed: the same
+                libjpeg-turbo with the same pixels in less time.
+
+        Raises:
+            ValueError: When the file is damaged; names the path.
+        """
+        pixels = self._pixels(reduction) if fast else None
+        image = self._pillow(reduction) if pixels is None else Image.fromarray(pixels)
+        turn = _TURNS.get(self._turn)
+        return image if turn is None else image.transpose(turn)
+
+    def tensor(self, reduction: int = 1) -> Tensor:
+        """Decode the pixels of :meth:`rgb` to a uint8 tensor (height, width, 3)."""
+        pixels = self._pixels(reduction) if self._turn == 1 else None
+        if pixels is not None:
+            return torch.from_numpy(pixels)
+        image = self.rgb(reduction)
+        flat = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+        return flat.view(image.height, image.width, 3)
+
+    def _pixels(self, reduction: int) -> NDArray[np.uint8] | None:
+        """Decode with simplejpeg; ``None``: a case for Pillow."""
+        if self._header is None:
+            return None
+        return _jpeg.decode(self._data, self._header, reduction)
+
+    def _pillow(self, reduction: int) -> Image.Image:
+        image = self._image
+        try:
+            if reduction > 1:
+                height, width = self._stored
+                image.draft(
+                    None, (max(1, width // reduction), max(1, height // reduction))
+                )
+            return image.convert("RGB")
+        except Exception as error:  # Pillow's decoders raise errors of every kind
+            raise _unreadable(self._path, error) from error
+
+
+@contextmanager
+def open_file(path: str | PathLike[str], *, exif: bool = False) -> Iterator[ImageFile]:
+    """Open an image file and read its header.
+
+    Args:
+        path: The file.
+        exif: Whether to turn the image as its EXIF orientation says.
+
+    Raises:
+        OSError: When there is no such file, or it must not be read.
+        ValueError: When it is no image; names the path.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123 - a path takes longer to make
+        yield ImageFile(path, file, exif=exif)

@@ -1,0 +1,135 @@
+"""Let a model accept other sizes than the one that it is made for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from math import lcm
+from typing import Any
+
+from torch import nn
+
+from upsize.models._changes import Adaptation, Changes
+from upsize.models._kinds import Note
+from upsize.models._probe import check_plan
+from upsize.models._report import spell_multiple
+from upsize.schedule import Plan, Size
+
+__all__ = ["adapt"]
+
+# A model of a library that is not imported cannot be there.
+_LIBRARIES = ("timm", "torchvision", "transformers")
+
+
+def adapt(model: nn.Module, plan: Plan | None = None) -> Adaptation:
+    """Let the vision transformers in a model accept images of other sizes.
+
+    Parameters stay the same objects, with their names and values: an optimizer made
+    before goes on, and a checkpoint of the adapted model loads into one that is not. At
+    the model's own size nothing changes, to the bit; at others its position embedding or
+    bias is interpolated in each forward, so that its gradient arrives there. Only these
+    modules are changed, not their classes. Do it before ``torch.compile`` and
+    ``DistributedDataParallel``, or after. A copy of the model (``copy.deepcopy``) stays
+    adapted when the original is put back.
+
+    * timm ``VisionTransformer``: what its ``dynamic_img_size=True`` does.
+    * timm ``SwinTransformer``, ``SwinTransformerV2``: what ``strict_img_size=False`` does:
+      windows stay as large, and features are padded to them. (``set_input_size`` makes new
+      parameters, which an optimizer does not know.)
+    * timm ``MaxxVit``, torchvision ``MaxVit``: as many windows as at the model's own size,
+      each as large as the feature map then asks for.
+    * torchvision ``VisionTransformer``: position embedding interpolated, bicubic.
+    * transformers: ``interpolate_pos_encoding=True`` for each forward that takes it.
+
+    Args:
+        model: A model, or one that holds such models, wrapped or not.
+        plan: Whose sizes must fit the multiple that the model needs.
+
+    Returns:
+        What was done; undone by ``remove()``, or at the end of a ``with`` block.
+
+    Raises:
+        ValueError: When a model cannot be adapted, with the reason; when none is known in
+            there (a model that takes other sizes by itself needs none of this); when a
+            size of the plan does not fit. The model is then as it was.
+        TypeError: When ``model`` is no module or ``plan`` no plan.
+
+    Example:
+        >>> import torch
+        >>> from torchvision.models import VisionTransformer
+        >>> model = VisionTransformer(64, 16, 1, 2, 32, 64)
+        >>> with adapt(model) as adapted:
+        ...     print(adapted)
+        ...     model(torch.rand(2, 3, 48, 80)).shape
+        torchvision VisionTransformer: position embedding interpolated at each size
+        sizes: multiples of 16
+        torch.Size([2, 1000])
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a Module, not a {type(model).__name__}")
+    plan = None if plan is None else check_plan(plan)
+    changes = Changes()
+    try:
+        notes = list(_adapt_all(model, changes))
+        multiple = _common(notes, model)
+        _check_sizes(plan, multiple)
+    except BaseException:
+        changes.undo()
+        raise
+    return Adaptation(changes, tuple(note.text for note in notes), multiple)
+
+
+def _adapt_all(module: nn.Module, changes: Changes) -> Iterator[Note]:
+    """Adapt the outermost models that are known; what they hold is theirs."""
+    for library in _LIBRARIES:
+        if library in sys.modules and _is_from(module, library):
+            note = _adapter(library)(module, changes)
+            if note is not None:
+                yield note
+                return
+    for child in module.children():
+        yield from _adapt_all(child, changes)
+
+
+def _is_from(module: nn.Module, library: str) -> bool:
+    """Whether the class, or one that it extends, is defined in the library."""
+    roots = (kind.__module__.partition(".")[0] for kind in type(module).__mro__)
+    return library in roots
+
+
+def _adapter(library: str) -> Any:
+    adapters = import_module(f"upsize.models._{library}")
+    return getattr(adapters, f"adapt_{library}")
+
+
+def _common(notes: list[Note], model: nn.Module) -> Size:
+    """Return the multiple that suits every part, or refuse a model without any."""
+    if not notes:
+        raise ValueError(
+            f"no model that adapt() knows is in {type(model).__name__}: it knows timm's "
+            "and torchvision's ViT, Swin and MaxViT, and transformers' models with "
+            "interpolate_pos_encoding. Others may take other sizes by themselves: "
+            "upsize.models.check(model, plan, sample) tells"
+        )
+    multiple = Size(1, 1)
+    for note in notes:
+        multiple = Size(*map(lcm, multiple, note.multiple_of))
+    return multiple
+
+
+def _check_sizes(plan: Plan | None, multiple: Size) -> None:
+    """Refuse a plan with sizes that the adapted model does not take."""
+    if plan is None:
+        return
+    bad = [
+        str(size)
+        for size in plan.sizes
+        if size.height % multiple.height or size.width % multiple.width
+    ]
+    if bad:
+        raise ValueError(
+            f"the plan has sizes that are no multiples of {spell_multiple(multiple)}, as "
+            f"this model needs: {', '.join(bad)}; give the schedule "
+            f"multiple_of={spell_multiple(multiple)}"
+        )

@@ -1,0 +1,181 @@
+"""Every planned size through the model, before the training starts."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from upsize.models._nearest import common_multiple, nearest
+from upsize.models._probe import Forward, Probe, check_plan, peak_memory
+from upsize.models._report import CheckReport, CheckRow
+from upsize.resize import Resizer
+from upsize.schedule import Plan, Size
+from upsize.schedule._size import check_whole_number
+
+__all__ = ["check"]
+
+
+def check(
+    model: nn.Module,
+    plan: Plan,
+    sample: Any,
+    *,
+    forward: Forward | None = None,
+    device: Literal["meta"] | None = None,
+    backward: bool = True,
+    resizer: Resizer | None = None,
+    reach: int = 64,
+) -> CheckReport:
+    """Run every planned size through a model, the largest first, and leave no trace.
+
+    Weights, buffers, ``.grad``, random state and the mode of every module stay
+    bit-identical. A model that ``torch.compile`` or ``DistributedDataParallel`` wraps is
+    checked without them.
+
+    Args:
+        model: The model, in the mode that it trains in.
+        plan: Whose sizes are tried.
+        sample: A batch like those of the training, of any size; it is moved to the
+            model's device.
+        forward: Called with the model and the batch at a planned size, returns the loss
+            or other outputs; ``None``: the model is called with the first image.
+        device: ``None`` runs where the model is. "meta" runs a copy of it that has
+            shapes and no values: without memory, in a time that depends on the number of
+            operations only, about a second for some thousands of them. It is blind to a
+            lack of memory and to kernels that a device lacks, and what depends on values
+            fails there, as the selection of boxes in a detector does.
+        backward: Whether to run the backward pass, too.
+        resizer: How to find and resize the images of the batch.
+        reach: Where a size fails, both its sides are rounded down, and up, to every
+            multiple from 2 to this, nearest first, until one works on either side:
+            2 * (``reach`` - 1) trials at most for each size that fails, and for all of
+            them one of each size. They run on the meta device where that gives the same
+            error, else on the model's. After a lack of memory only planned sizes count.
+
+    Returns:
+        What happened at each size, in the plan's order.
+
+    Raises:
+        TypeError: When ``model`` is no module or ``plan`` no plan.
+        ValueError: When the sample has no image, or a parameter is not initialised yet.
+
+    Example:
+        >>> from upsize.schedule import Ramp
+        >>> class Strided(nn.Module):
+        ...     def forward(self, images):
+        ...         if images.shape[-1] % 8:
+        ...             raise ValueError(f"{images.shape[-1]} is no multiple of 8")
+        ...         return images.mean()
+        >>> plan = Ramp(final_size=64, increase_by=12).plan(total_steps=100)
+        >>> report = check(Strided(), plan, torch.rand(2, 3, 64, 64))
+        >>> print(report)
+        size   result
+        32x32  works
+        44x44  ValueError: 44 is no multiple of 8; nearest that works: 40x40 and 48x48
+        56x56  works
+        64x64  works
+        3 of 4 sizes work, forward and backward, device cpu
+        sizes that work: multiples of 8
+        >>> report.ok, report.multiple_of
+        (False, Size(height=8, width=8))
+    """
+    plan = check_plan(plan)
+    reach = check_whole_number("reach", reach)
+    if device not in (None, "meta"):
+        raise ValueError(
+            f'device must be "meta" or None, the model\'s own, not {device!r}: move the '
+            "model there first"
+        )
+    model = _uncompiled(model)
+    probe = Probe.make(model, sample, forward, resizer, backward)
+    if device == "meta":
+        probe = probe.on_meta()
+    where = probe.resizer.first_image(probe.batch).device
+    errors: dict[Size, Exception | None] = {}
+    memory: dict[Size, int | None] = {}
+    for size in sorted(plan.sizes, reverse=True):
+
+        def attempt(size: Size = size) -> None:
+            errors[size] = probe.failure(size)
+
+        with _eager():
+            memory[size] = peak_memory(where, attempt)
+    with _eager():
+        found, multiple = _alternatives(probe, errors, reach)
+    rows = tuple(
+        CheckRow(size, _reason(errors[size]), found.get(size, ()), memory[size])
+        for size in plan.sizes
+    )
+    return CheckReport(rows, str(where), backward, multiple)
+
+
+def _uncompiled(model: nn.Module) -> nn.Module:
+    """Return what torch.compile wraps."""
+    inner: Any = model
+    while hasattr(inner, "_orig_mod") or isinstance(inner, DistributedDataParallel):
+        inner = inner._orig_mod if hasattr(inner, "_orig_mod") else inner.module
+    bare: nn.Module = inner
+    return bare
+
+
+def _eager() -> AbstractContextManager[Any]:
+    """Run compiled parts as they are written: to compile each size takes long."""
+    stance = getattr(torch.compiler, "set_stance", lambda _: nullcontext())  # torch 2.5
+    context: AbstractContextManager[Any] = stance("force_eager")
+    return context
+
+
+def _reason(error: Exception | None) -> str | None:
+    if error is None:
+        return None
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _alternatives(
+    probe: Probe, errors: dict[Size, Exception | None], reach: int
+) -> tuple[dict[Size, tuple[Size, ...]], Size | None]:
+    """Return the nearest sizes that work of each that fails, and their multiple."""
+    tried = {size: error is None for size, error in errors.items()}
+    planned = [size for size, ok in tried.items() if ok]
+    failed = [size for size, ok in tried.items() if not ok]
+    full = [size for size in failed if _is_memory(errors[size])]
+    # What does not fit says nothing about the sizes that the model is made for.
+    tried = {size: ok for size, ok in tried.items() if size not in full}
+    found = {size: nearest(size, lambda _: False, planned, 1) for size in full}
+    searcher: Probe | None = None
+
+    def works(size: Size) -> bool:
+        if size not in tried:
+            assert searcher is not None
+            tried[size] = searcher.failure(size) is None
+        return tried[size]
+
+    for size in failed:
+        if size not in full:
+            searcher = searcher or _searcher(probe, size, errors[size])
+            found[size] = nearest(size, works, planned, reach)
+    multiple = common_multiple(tried)
+    if multiple is not None:
+        # A rule must foretell what was not tried yet.
+        height, width = max(size for size, ok in tried.items() if ok)
+        for more in (1, 2):
+            works(Size(height + more * multiple.height, width + more * multiple.width))
+        multiple = common_multiple(tried)
+    return found, multiple
+
+
+def _is_memory(error: Exception | None) -> bool:
+    return isinstance(error, torch.OutOfMemoryError)
+
+
+def _searcher(probe: Probe, size: Size, error: Exception | None) -> Probe:
+    """Return the probe on the meta device, or itself where that one errs otherwise."""
+    try:
+        meta = probe.on_meta()
+    except Exception:  # a model that cannot be copied
+        return probe
+    return meta if _reason(meta.failure(size)) == _reason(error) else probe

@@ -1,0 +1,153 @@
+"""What a check found, as frozen values and as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from upsize.schedule import Size
+
+__all__ = ["CheckReport", "CheckRow", "align", "spell_multiple"]
+
+_SHOWN = 90
+
+
+def spell_multiple(multiple: Size) -> str:
+    """Write a multiple as a user would: one number where both sides share it."""
+    height, width = multiple
+    return f"{height}" if height == width else f"({height}, {width})"
+
+
+def align(rows: list[tuple[str, ...]]) -> str:
+    """Return rows as lines with aligned columns, the first to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """What happened at one size.
+
+    Args:
+        size: The planned size.
+        reason: The model's own error, its type and message; ``None``: it works.
+        nearest: Where it fails, the nearest size below and above that work, as far as
+            they were found.
+        memory: Most bytes allocated on the device, ``None`` where it does not tell.
+    """
+
+    size: Size
+    reason: str | None = None
+    nearest: tuple[Size, ...] = ()
+    memory: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the model works at this size."""
+        return self.reason is None
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What :func:`upsize.models.check` found, size by size.
+
+    Args:
+        rows: One for each planned size, in the plan's order.
+        device: Where it ran; "meta" has seen shapes only.
+        backward: Whether the backward pass ran, too.
+        multiple_of: The multiple, (height, width), that tells the sizes that work from
+            those that do not; ``None`` where every size works or no such rule was found.
+
+    Example:
+        >>> report = CheckReport((CheckRow(Size(96, 96)),), "cpu", True)
+        >>> report.ok
+        True
+    """
+
+    rows: tuple[CheckRow, ...]
+    device: str
+    backward: bool
+    multiple_of: Size | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the model works at every planned size."""
+        return all(row.ok for row in self.rows)
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The planned sizes that work."""
+        return tuple(row.size for row in self.rows if row.ok)
+
+    def table(self) -> str:
+        """Return a line for each size, with its reason cut to one line."""
+        header: tuple[str, ...] = ("size", "result")
+        memory = any(row.memory is not None for row in self.rows)
+        cells = [
+            (
+                f"{row.size}",
+                *((_mebibytes(row.memory),) if memory else ()),
+                "works" if row.ok else _failure(row),
+            )
+            for row in self.rows
+        ]
+        if memory:
+            header = ("size", "memory", "result")
+        return align([header, *cells])
+
+    def __str__(self) -> str:
+        passes = "forward and backward" if self.backward else "forward"
+        works, total = len(self.sizes), len(self.rows)
+        lines = [
+            self.table(),
+            f"{works} of {total} sizes work, {passes}, device {self.device}",
+        ]
+        if self.multiple_of is not None:
+            lines.append(f"sizes that work: {self._rule()}")
+        return "\n".join(lines)
+
+    def _rule(self) -> str:
+        assert self.multiple_of is not None
+        return f"multiples of {spell_multiple(self.multiple_of)}"
+
+    def raise_if_failed(self) -> None:
+        """Stop a script before it trains with a plan that the model cannot follow.
+
+        Raises:
+            ValueError: When a size fails; with the table and what to do.
+
+        Example:
+            >>> row = CheckRow(Size(100, 100), "ValueError: odd", (Size(96, 96),))
+            >>> CheckReport((row,), "cpu", True).raise_if_failed()
+            Traceback (most recent call last):
+            ...
+            ValueError: the model fails at 1 of 1 planned sizes
+            size     result
+            100x100  ValueError: odd; nearest that works: 96x96
+            try upsize.models.adapt(model), or a schedule of sizes that work
+        """
+        if self.ok:
+            return
+        failed = len(self.rows) - len(self.sizes)
+        cure = "a schedule of sizes that work"
+        if self.multiple_of is not None:
+            cure = f"a schedule with multiple_of={spell_multiple(self.multiple_of)}"
+        raise ValueError(
+            f"the model fails at {failed} of {len(self.rows)} planned sizes\n"
+            f"{self.table()}\ntry upsize.models.adapt(model), or {cure}"
+        )
+
+
+def _mebibytes(memory: int | None) -> str:
+    return "-" if memory is None else f"{memory / 2**20:.0f} MiB"
+
+
+def _failure(row: CheckRow) -> str:
+    """Return the reason in one line, and where to go instead."""
+    first = (row.reason or "").splitlines()[0]
+    if len(first) > _SHOWN:
+        first = first[: _SHOWN - 3] + "..."
+    near = " and ".join(map(str, row.nearest)) or "none found"
+    return f"{first}; nearest that works: {near}"

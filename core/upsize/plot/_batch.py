@@ -1,0 +1,79 @@
+"""A batch at each size of a plan."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from upsize._evenly import evenly
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from upsize.resize import Resizer
+    from upsize.schedule import Plan
+
+__all__ = ["batch"]
+
+
+def batch(
+    data: Any,
+    plan: Plan,
+    *,
+    resizer: Resizer | None = None,
+    count: int = 4,
+    stages: int = 4,
+) -> Figure:
+    """Draw the images of a batch at the sizes of a plan, with their targets on them.
+
+    Each image is as large on the page as its pixels are, compared with the full size,
+    so that the picture shows what the model will see.
+
+    Args:
+        data: A batch at full size, as it comes from the loader.
+        plan: The plan, whose sizes are the rows.
+        resizer: How to find and resize the images and targets; ``None``: by their types.
+            Masks are drawn as colours over the image, white where they say 255; boxes
+            as frames, keypoints as dots.
+        count: Images to draw, from the first of the batch; at least 1.
+        stages: Sizes to draw at most, from the first to the last; at least 2.
+
+    Returns:
+        A new figure: a row of axes for each size, from the smallest.
+
+    Raises:
+        LookupError, TypeError, ValueError: As the resizer, for a batch that it refuses;
+            ValueError for counts that are too small.
+
+    Example:
+        >>> import torch
+        >>> from upsize.resize import Resizer
+        >>> from upsize.schedule import Ramp
+        >>> plan = Ramp(final_size=64, increase_by=16).plan(total_steps=90)
+        >>> data = torch.rand(8, 3, 64, 64), torch.tensor([[4.0, 4.0, 40.0, 60.0]] * 8)
+        >>> figure = batch(data, plan, resizer=Resizer(targets={1: "boxes"}), count=2)
+        >>> [ax.get_title("left") for ax in figure.axes[::2]]
+        ['32x32', '48x48', '64x64']
+        >>> figure.axes[0].patches[0].get_xy()[:2].tolist()
+        [[2.0, 2.0], [20.0, 2.0]]
+    """
+    from upsize.plot._pictures import draw, pictures
+
+    if count < 1 or stages < 2:
+        raise ValueError(
+            f"count must be at least 1 and stages at least 2, not {count} and {stages}"
+        )
+    sizes = evenly(sorted(plan.sizes, key=math.prod), stages)
+    rows = [pictures(data, size, plan.final_size, resizer, count) for size in sizes]
+    columns = len(rows[0])
+    figure = Figure(figsize=(2 * columns, 2 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    whole = [picture.image.shape[:2] for picture in rows[-1]]
+    for axes, row in zip(grid, rows, strict=True):
+        for ax, picture, (height, width) in zip(axes, row, whole, strict=True):
+            draw(ax, picture)
+            ax.set_xlim(0, width)
+            ax.set_ylim(height, 0)
+    return figure

@@ -1,0 +1,99 @@
+"""The size of every step as a staircase."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from upsize.plot._style import axes, style
+from upsize.schedule import Plan, Size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_sizes"]
+
+_MOST_DRAWS = 300  # of more than these a line would be a blot
+
+
+def _staircase(plan: Plan) -> Iterator[tuple[int, float]]:
+    """Yield (step, longer side) for each change; not a number where draws are many."""
+    for start, stop, size in plan.stages:
+        if isinstance(size, Size):
+            yield start, max(size)
+        elif (stop - start) // size.every > _MOST_DRAWS:
+            yield start, math.nan
+        else:
+            for begin, _, drawn in size.draws(start, stop):
+                yield begin, max(drawn)
+
+
+def plot_sizes(plans: Plan | Mapping[str, Plan], ax: Axes | None = None) -> Axes:
+    """Draw the size of every step of one or more plans as a staircase.
+
+    Where sizes are drawn at random, the line follows the draws as long as they are few
+    enough to see, and a band shows from which they are drawn.
+
+    Args:
+        plans: A plan, or several by name, in the order of their styles. Drawn over
+            epochs where all of them know their epochs, else over steps.
+        ax: Where to draw; ``None``: on a new figure.
+
+    Returns:
+        The axes, with the longer side in pixels over time.
+
+    Raises:
+        ValueError: When there is no plan.
+
+    Example:
+        >>> from upsize.schedule import Ramp
+        >>> plan = Ramp(final_size=224, increase_by=56).plan(
+        ...     epochs=20, steps_per_epoch=147
+        ... )
+        >>> ax = plot_sizes(plan)
+        >>> ax.get_xlabel(), ax.get_ylabel()
+        ('epoch', 'image size (pixels)')
+        >>> ax.lines[0].get_ydata().tolist()
+        [112, 168, 224, 224]
+    """
+    named = {"": plans} if isinstance(plans, Plan) else dict(plans)
+    if not named:
+        raise ValueError("plans must hold at least one plan, not {}")
+    ax = axes(ax)
+    in_epochs = all(plan.steps_per_epoch is not None for plan in named.values())
+    for number, (name, plan) in enumerate(named.items()):
+        unit = (plan.steps_per_epoch or 1) if in_epochs else 1
+        starts, sides = [], []
+        for start, side in _staircase(plan):
+            starts.append(start / unit)
+            sides.append(side)
+        # The later, thinner lines leave the earlier ones visible where they coincide.
+        ax.step(
+            [*starts, plan.total_steps / unit],
+            [*sides, sides[-1]],
+            where="post",
+            color=style(number).color,
+            linestyle=style(number).linestyle,
+            linewidth=max(1.5, 3.0 - number),
+            label=name or None,
+        )
+        for stage in plan.stages:
+            sizes = [max(size) for size in stage.sizes]
+            if len(sizes) > 1:
+                ax.fill_between(
+                    [stage.start / unit, stage.stop / unit],
+                    min(sizes),
+                    max(sizes),
+                    color=style(number).color,
+                    alpha=0.15,
+                    linewidth=0,
+                )
+    ax.set_ylim(bottom=0)
+    ax.set_xlim(left=0)
+    ax.set_xlabel("epoch" if in_epochs else "step")
+    ax.set_ylabel("image size (pixels)")
+    if not isinstance(plans, Plan):
+        ax.legend(frameon=False)
+    return ax

@@ -1,0 +1,53 @@
+"""How runs are told apart, and the axes that they are drawn on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["STYLES", "Style", "axes", "style"]
+
+
+class Style(NamedTuple):
+    """How a run is drawn: colour, line and marker, so that each alone tells it."""
+
+    color: str
+    linestyle: str | tuple[int, tuple[int, ...]]
+    marker: str
+
+
+#: The colours are Okabe and Ito's, which colour-blind people can tell apart, in an
+#: order in which neighbours differ in grey as well.
+STYLES = (
+    Style("#0072B2", "-", "o"),
+    Style("#E69F00", "--", "s"),
+    Style("#000000", "-.", "^"),
+    Style("#D55E00", ":", "D"),
+    Style("#CC79A7", (0, (5, 1, 1, 1, 1, 1)), "v"),
+    Style("#56B4E9", (0, (8, 2)), "P"),
+    Style("#009E73", (0, (2, 1)), "X"),
+)
+
+
+def style(number: int) -> Style:
+    """Return the style of a run by its number, from 0; after the last they repeat.
+
+    Example:
+        >>> style(0).color, style(7) == style(0)
+        ('#0072B2', True)
+    """
+    return STYLES[number % len(STYLES)]
+
+
+def axes(ax: Axes | None) -> Axes:
+    """Return the axes given, or those of a new figure, with a light grid."""
+    if ax is None:
+        ax = Figure(figsize=(6.4, 4.0), layout="constrained").subplots()
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(alpha=0.3)
+    ax.set_axisbelow(True)
+    return ax

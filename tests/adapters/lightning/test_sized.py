@@ -1,0 +1,354 @@
+"""Sized loaders in real fits: the workers make what the step needs."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as L
+import pytest
+import torch
+from lightning.pytorch.callbacks import (
+    GradientAccumulationScheduler,
+    ModelCheckpoint,
+    StochasticWeightAveraging,
+)
+from lightning.pytorch.tuner import Tuner
+from lightning.pytorch.utilities import CombinedLoader
+from tests.adapters.lightning.tools import Module, callback, trainer, two_reports
+from tests.core.loading.images import FULL, RAMP, Images, augmented
+from torch import Tensor
+from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler
+from torchvision.transforms import v2
+
+from upsize.lightning import ProgressiveResize, sized
+from upsize.schedule import Phases, Ramp, Size
+
+_FIT = inspect.signature(L.Trainer.fit).parameters
+SCRIPT = Path(__file__).with_name("sized_processes.py")
+
+
+class Photographs(Images):
+    """Floating ones, two classes."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image, label = super().__getitem__(index)
+        return image / 255, label % 2
+
+
+class Sizes(L.Callback):
+    """Remembers the sizes as the loader gives them, before the resize."""
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+
+    def watch(self, module: Any) -> Any:
+        def seen(batch: Any, dataloader_idx: int) -> Any:
+            if module.trainer.state.stage == "train":
+                self.came.append(batch[0].shape[-1])
+            return batch
+
+        module.on_before_batch_transfer = seen
+        return module
+
+
+def plain(**more: Any) -> DataLoader[Any]:
+    return DataLoader(Photographs(), **({"batch_size": 4, "shuffle": True} | more))
+
+
+def make(**more: Any) -> ProgressiveResize:
+    return callback(RAMP, **more)
+
+
+def came_as_planned(
+    path: Path,
+    resize: Any,
+    loader: Any,
+    *callbacks: Any,
+    module: Any = None,
+    batches: int = 21,
+    **more: Any,
+) -> Any:
+    sizes, module = Sizes(), Module() if module is None else module
+    fitted = trainer(path, resize, *callbacks, **({"max_epochs": 3} | more))
+    fitted.fit(sizes.watch(module), loader)
+    assert sizes.came == module.widths
+    assert resize.corrected == 0
+    assert len(sizes.came) == batches
+    assert sizes.came == [resize.plan.size_at(step).width for step in module.steps]
+    assert len(set(sizes.came)) >= 3
+    return fitted
+
+
+WORKERS: list[dict[str, Any]] = [
+    {},
+    {"num_workers": 1},
+    {"num_workers": 2, "persistent_workers": True, "prefetch_factor": 4},
+]
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+class TestSizes:
+    @pytest.mark.parametrize("accumulate", [1, 3])
+    def test_of_a_loader(
+        self, workers: dict[str, Any], accumulate: int, tmp_path: Path
+    ) -> None:
+        resize = make()
+        loader = sized(plain(**workers), resize)
+        came_as_planned(tmp_path, resize, loader, accumulate_grad_batches=accumulate)
+
+    @pytest.mark.filterwarnings("ignore:You have overridden `on_before_batch")
+    def test_of_a_hook(self, workers: dict[str, Any], tmp_path: Path) -> None:
+        resize = make()
+
+        class Data(L.LightningDataModule):
+            def train_dataloader(self) -> Any:
+                return sized(plain(**workers), resize)
+
+        came_as_planned(tmp_path, resize, Data(), reload_dataloaders_every_n_epochs=1)
+
+    def test_with_limits(self, workers: dict[str, Any], tmp_path: Path) -> None:
+        resize = make(preallocate=True)
+        loader = sized(plain(**workers), resize)
+        came_as_planned(
+            tmp_path, resize, loader, limit_train_batches=5, batches=15,
+            accumulate_grad_batches=2,
+        )  # fmt: skip
+
+    def test_with_a_batch_sampler(
+        self, workers: dict[str, Any], tmp_path: Path
+    ) -> None:
+        resize, data = make(), Photographs()
+        sampler = BatchSampler(SequentialSampler(data), 5, drop_last=True)
+        loader = sized(DataLoader(data, batch_sampler=sampler, **workers), resize)
+        came_as_planned(tmp_path, resize, loader, batches=15)
+
+    def test_of_a_run_resumed_within_an_epoch(
+        self, workers: dict[str, Any], tmp_path: Path
+    ) -> None:
+        saved = ModelCheckpoint(
+            tmp_path, "{step}", every_n_train_steps=5, save_top_k=-1
+        )
+        resize = make()
+        trainer(tmp_path, resize, saved, max_epochs=3, enable_checkpointing=True).fit(
+            Module(), sized(plain(**workers), resize)
+        )
+        resumed, module, sizes = make(), Module(), Sizes()
+        # Lightning 2.4 and 2.5 do not know it.
+        whole = {"weights_only": False} if "weights_only" in _FIT else {}
+        trainer(tmp_path, resumed, max_epochs=3).fit(
+            sizes.watch(module), sized(plain(**workers), resumed),
+            ckpt_path=str(tmp_path / "step=10.ckpt"), **whole,
+        )  # fmt: skip
+        assert module.steps == list(range(10, 21))
+        assert sizes.came == [
+            resumed.plan.size_at(step).width for step in range(10, 21)
+        ]
+        assert resumed.corrected == 0
+
+
+class TestClocks:
+    def test_accumulation_that_changes(self, tmp_path: Path) -> None:
+        resize, factors = make(), GradientAccumulationScheduler({0: 1, 1: 2})
+        came_as_planned(tmp_path, resize, sized(plain(num_workers=1), resize), factors)
+
+    @pytest.mark.filterwarnings("ignore:You requested to overfit but enabled")
+    def test_overfitting_batches(self, tmp_path: Path) -> None:
+        # Lightning makes the loader again, with another sampler.
+        resize = make()
+        loader = sized(plain(num_workers=1), resize)
+        came_as_planned(tmp_path, resize, loader, overfit_batches=4, batches=12)
+
+    def test_manual_optimisation(self, tmp_path: Path) -> None:
+        class Manual(Module):
+            automatic_optimization = False
+
+            def training_step(self, batch: Any, batch_idx: int) -> Any:
+                loss = super().training_step(batch, batch_idx)
+                optimizer: Any = self.optimizers()
+                optimizer.zero_grad()
+                self.manual_backward(loss)
+                for _ in range(2):  # as two optimizers would
+                    optimizer.step()
+
+        resize, module, sizes = make(), Manual(), Sizes()
+        trainer(tmp_path, resize, max_epochs=3).fit(
+            sizes.watch(module), sized(plain(num_workers=1), resize)
+        )
+        assert sizes.came == [resize.plan.size_at(step).width for step in range(21)]
+        assert resize.corrected == 0
+
+    @pytest.mark.filterwarnings("ignore:training ended at 24x24")
+    def test_weights_that_are_averaged(self, tmp_path: Path) -> None:
+        resize, module, sizes = make(total_steps=32), Module(), Sizes()
+        average = StochasticWeightAveraging(1e-2, swa_epoch_start=2)
+        trainer(tmp_path, resize, average, max_epochs=3).fit(
+            sizes.watch(module), sized(plain(num_workers=1), resize)
+        )
+        expected = [resize.plan.size_at(step).width for step in range(21)]
+        assert sizes.came[:21] == expected
+        assert sizes.came[21:] == [FULL] * 7  # where BatchNorm is measured
+        assert resize.corrected == 0
+
+    @pytest.mark.filterwarnings("ignore:training ended at 28x28")
+    def test_a_strategy_that_counts_windows(self, tmp_path: Path) -> None:
+        resize, module, sizes = make(), Module(), Sizes()
+        fitted = trainer(tmp_path, resize, max_epochs=3, accumulate_grad_batches=3)
+        type(fitted.strategy).handles_gradient_accumulation, before = (
+            property(lambda _: True),
+            type(fitted.strategy).handles_gradient_accumulation,
+        )
+        try:
+            fitted.fit(sizes.watch(module), sized(plain(num_workers=1), resize))
+        finally:
+            type(fitted.strategy).handles_gradient_accumulation = before
+        assert sizes.came == [resize.plan.size_at(step).width for step in module.steps]
+        assert resize.corrected == 0
+
+    def test_a_shorter_loader_that_begins_again(self, tmp_path: Path) -> None:
+        class Both(Module):
+            def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+                short, long = batch["short"][0], batch["long"][0]
+                assert short.shape[-1] == long.shape[-1]
+                return super().training_step(batch["long"], batch_idx)
+
+        resize, module = make(), Both()
+        short = DataLoader(Photographs(count=12), 4, num_workers=1)
+        loaders = CombinedLoader(
+            {"short": sized(short, resize), "long": sized(plain(), resize)},
+            "max_size_cycle",
+        )
+        trainer(tmp_path, resize, max_epochs=3).fit(module, loaders)
+        assert module.widths == [resize.plan.size_at(step).width for step in range(21)]
+        assert resize.corrected == 0
+
+    def test_epochs(self, tmp_path: Path) -> None:
+        class Unknown(BatchSampler):
+            def __len__(self) -> int:
+                raise TypeError
+
+        data = Photographs()
+        sampler = Unknown(SequentialSampler(data), 4, drop_last=False)
+        resize = callback(Phases(phases=(("0ep", 16), ("2ep", FULL))))
+        loader = sized(DataLoader(data, batch_sampler=sampler), resize)
+        sizes, module = Sizes(), Module()
+        with pytest.warns(UserWarning, match="counts epochs instead of steps"):
+            trainer(tmp_path, resize, max_epochs=3).fit(sizes.watch(module), loader)
+        assert sizes.came == [16] * 14 + [FULL] * 7
+        assert resize.corrected == 0
+
+
+class TestOutsideOfTraining:
+    def test_everything_is_at_full_size(self, tmp_path: Path) -> None:
+        resize = make()
+        loader = sized(plain(shuffle=False), resize)
+        assert {images.shape[-1] for images, _ in loader} == {FULL}
+        fitted = came_as_planned(tmp_path, resize, loader)
+        assert {images.shape[-1] for images, _ in loader} == {FULL}
+        fitted.validate(module := Module(), loader, verbose=False)
+        assert set(module.others["val"]) == {FULL}
+
+    def test_validation_during_training(self, tmp_path: Path) -> None:
+        resize, module = make(), Module()
+        loader = sized(plain(shuffle=False), resize)
+        trainer(tmp_path, resize, max_epochs=3).fit(module, loader, loader)
+        assert module.others["val"] == [FULL] * (2 + 21)
+        assert module.widths == [resize.plan.size_at(step).width for step in range(21)]
+        assert resize.corrected == 0
+
+    def test_the_finder_of_learning_rates(self, tmp_path: Path) -> None:
+        resize, module = make(), Module()
+        loader = sized(plain(), resize)
+        fitted = trainer(tmp_path, resize, max_epochs=3)
+        Tuner(fitted).lr_find(module, loader, num_training=8)
+        assert set(module.widths) == {FULL}
+
+    def test_the_samples_are_those_of_the_plain_loader(self, tmp_path: Path) -> None:
+        class Sums(Module):
+            def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+                self.sums.append(batch[0].double().sum().item())
+                return super().training_step(batch, batch_idx)
+
+        sums = []
+        for is_sized in (False, True):
+            resize = callback(Ramp(initial_size=1.0, final_size=FULL))
+            module = Sums()
+            module.sums = []
+            torch.manual_seed(3)
+            loader = plain(num_workers=1)
+            loader = sized(loader, resize) if is_sized else loader
+            trainer(tmp_path, resize, max_epochs=2).fit(module, loader)
+            sums.append(module.sums)
+        assert sums[0] == sums[1]
+        assert len(sums[0]) == 14
+
+    def test_the_full_size_of_an_argument(self) -> None:
+        resize = ProgressiveResize(Ramp(), final_size=FULL)
+        assert resize.final_size == (FULL, FULL)
+        assert next(iter(sized(plain(), resize)))[0].shape[-1] == FULL
+
+
+def nothing(dataset: Any, size: Size) -> None:
+    pass
+
+
+def test_a_dataset_that_keeps_its_size_is_corrected_and_reported(
+    tmp_path: Path,
+) -> None:
+    resize, module = make(), Module()
+    loader = sized(plain(), resize, set_size=nothing)
+    with pytest.warns(UserWarning, match=r"batches came from the sized loader at ano"):
+        trainer(tmp_path, resize, max_epochs=3).fit(module, loader)
+    assert module.widths == [resize.plan.size_at(step).width for step in range(21)]
+    assert resize.corrected == sum(width != FULL for width in module.widths)
+
+
+def test_a_size_that_no_step_has_is_refused(tmp_path: Path) -> None:
+    resize = make()
+    data: Dataset[Any] = Photographs(augmented(17))
+    loader = sized(DataLoader(data, 4), resize, set_size=nothing)
+    with pytest.raises(ValueError, match="images are never enlarged"):
+        trainer(tmp_path, resize, max_epochs=3).fit(Module(), loader)
+
+
+class TestRefused:
+    def test_no_callback(self) -> None:
+        plan: Any = RAMP.plan(total_steps=9)
+        with pytest.raises(TypeError, match=r"ProgressiveResize callback.*not a Plan"):
+            sized(plain(), plan)
+
+    def test_no_final_size(self) -> None:
+        with pytest.raises(ValueError, match="no final size"):
+            sized(plain(), ProgressiveResize(Ramp()))
+
+    def test_another_final_size(self) -> None:
+        with pytest.raises(ValueError, match="final_size 64x64"):
+            sized(plain(), ProgressiveResize(Ramp(final_size=64)))
+
+    def test_a_subclass(self) -> None:
+        class Loader(DataLoader[Any]):
+            pass
+
+        with pytest.raises(TypeError, match=r"DataLoader itself, not a Loader"):
+            sized(Loader(Photographs(), 4), make())
+
+    def test_twice(self) -> None:
+        with pytest.raises(TypeError, match="not a SizedLoader"):
+            sized(sized(plain(), make()), make())
+
+    def test_a_dataset_without_a_transform(self) -> None:
+        with pytest.raises(ValueError, match="carries a size"):
+            sized(DataLoader(Photographs(v2.Identity()), 4), make())
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
+@pytest.mark.parametrize("sampler", ["shuffle", "batch_sampler"])
+def test_two_processes(strategy: str, sampler: str, tmp_path: Path) -> None:
+    first, second = two_reports(SCRIPT, tmp_path, strategy, sampler)
+    assert first["world"] == second["world"] == 2
+    assert first["came"] == second["came"] == first["planned"] == second["planned"]
+    assert len(set(first["came"])) >= 3
+    assert first["corrected"] == second["corrected"] == 0
+    assert not set(first["labels"]) & set(second["labels"])  # a sampler for each
+    assert len(set(first["labels"])) == 13

@@ -1,0 +1,362 @@
+"""Logs, evaluation, checkpoints, the dry run, compiled models: around the sizes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tests.adapters.transformers.tools import (
+    BATCHES,
+    SIDE,
+    Images,
+    Net,
+    PlainTrainer,
+    ResizedTrainer,
+    planned,
+    resnet,
+    segformer,
+    trainer,
+    vit,
+    weights,
+)
+from torch import nn
+from transformers import TrainerCallback
+from transformers.trainer_utils import set_seed
+
+from upsize.follow import Applier, Follow
+from upsize.resize import Resizer
+from upsize.schedule import Ramp
+
+RAMP = Ramp(increase_by=8)
+CHANGES = [(0, 16), (10, 24), (15, 32)]
+
+
+def logged(made: Any) -> list[tuple[int, int]]:
+    return [
+        (row["step"], row["image_size"])
+        for row in made.state.log_history
+        if "image_size" in row and "loss" not in row
+    ]
+
+
+class TestLogs:
+    def test_on_every_change_and_with_every_loss(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, schedule=RAMP, logging_steps=2)
+        made.train()
+        assert logged(made) == CHANGES
+        losses = [row for row in made.state.log_history if "loss" in row]
+        assert len(losses) == 10
+        # What is logged after step n is the size of the step that was the n-th.
+        for row in losses:
+            assert row["image_size"] == made.plan.size_at(row["step"] - 1).width
+
+    def test_tensorboard_gets_it(self, tmp_path: Path, monkeypatch: Any) -> None:
+        monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "board"))
+        made = trainer(tmp_path, schedule=RAMP, report_to="tensorboard")
+        made.train()
+        events = EventAccumulator(str(tmp_path / "board"))
+        events.Reload()
+        scalars = events.Scalars("train/image_size")
+        assert [(int(each.step), int(each.value)) for each in scalars] == CHANGES
+
+    def test_the_progress_bar_shows_it(self, tmp_path: Path, capsys: Any) -> None:
+        made = trainer(tmp_path, schedule=RAMP, disable_tqdm=False)
+        made.train()
+        assert "'image_size': 24" in capsys.readouterr().out
+
+    def test_under_another_name_or_not_at_all(self, tmp_path: Path) -> None:
+        for log, keys in (("side", {"side"}), (None, set())):
+            made = trainer(tmp_path, schedule=RAMP, log=log, logging_steps=5)
+            made.train()
+            found = {key for row in made.state.log_history for key in row}
+            assert found & {"side", "image_size"} == keys
+
+    def test_the_longer_side(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, schedule=Ramp(final_size=(24, 32)))
+        with pytest.warns(UserWarning, match="never uses their own size"):
+            made.train()
+        assert logged(made)[-1][1] == 32
+        assert made.seen == planned(made)
+        assert made.seen[-1][1:] == (24, 32)
+
+    def test_the_model_card(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, vit(), schedule=RAMP, logging_steps=5)
+        made.train()
+        made.create_model_card()
+        assert (tmp_path / "README.md").exists()
+
+
+class TestEvaluation:
+    @pytest.mark.parametrize("model", [Net, vit])
+    def test_at_full_size(self, model: Any, tmp_path: Path) -> None:
+        made = trainer(
+            tmp_path, model(), schedule=RAMP, eval_dataset=Images(8),
+            eval_strategy="epoch", eval_on_start=True,
+        )  # fmt: skip
+        made.train()
+        made.evaluate()
+        made.predict(Images(8))
+        assert made.predicted == [SIDE] * 2 * 7
+        assert made.seen == planned(made)
+
+    @pytest.mark.parametrize("model", [Net, vit])
+    def test_at_the_size_that_is_trained_on(self, model: Any, tmp_path: Path) -> None:
+        class Predict(TrainerCallback):
+            def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
+                made.predict(Images(4))
+
+        made = trainer(
+            tmp_path, model(), schedule=RAMP, eval_strategy="epoch", resize_valid=True,
+            eval_dataset={"a": Images(4), "b": Images(4)}, eval_on_start=True,
+            callbacks=[Predict()],
+        )  # fmt: skip
+        made.train()
+        # On the start there is no such size yet; a prediction is never resized.
+        expected = [32, 32, 32, 16, 16, 32, 16, 16, 32, 24, 24, 32, 32, 32]
+        assert made.predicted == expected
+        made.evaluate()
+        assert made.predicted == [*expected, 32, 32]
+        made.train()
+        assert made.predicted == [*expected, 32, 32, *expected]
+
+    def test_masks_follow(self, tmp_path: Path) -> None:
+        made = trainer(
+            tmp_path, segformer(), schedule=RAMP, train_dataset=Images(masks=True),
+            eval_dataset=Images(8, masks=True), eval_strategy="epoch",
+            resize_valid=True, resizer=Resizer(targets={"labels": "mask"}),
+        )  # fmt: skip
+        made.train()
+        assert made.predicted == [16, 16, 16, 16, 24, 24, 32, 32]
+
+    def test_smaller_images_are_refused(self, tmp_path: Path) -> None:
+        class Small(Images):
+            def __getitem__(self, index: int) -> Any:
+                sample = super().__getitem__(index)
+                return {**sample, "pixel_values": sample["pixel_values"][:, :20, :20]}
+
+        made = trainer(
+            tmp_path, schedule=RAMP, eval_dataset=Small(4), eval_strategy="epoch",
+            resize_valid=True,
+        )  # fmt: skip
+        with pytest.raises(ValueError, match="images are 20x20"):
+            made.train()
+
+
+class TestCheckpoints:
+    SAVING = {"save_strategy": "steps", "save_steps": 3, "schedule": RAMP}  # noqa: RUF012
+
+    @pytest.mark.parametrize("step", [3, 12, 15])  # 15 is the end of an epoch
+    def test_resumed_as_if_it_was_never_interrupted(
+        self, step: int, tmp_path: Path
+    ) -> None:
+        whole = trainer(tmp_path, **self.SAVING)
+        whole.train()
+        made = trainer(tmp_path, **self.SAVING)
+        made.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{step}"))
+        assert made.seen == whole.seen[step:]
+        for name, value in weights(whole).items():
+            assert torch.equal(weights(made)[name], value), name
+
+    def test_with_accumulation(self, tmp_path: Path) -> None:
+        saving = self.SAVING | {"save_steps": 2, "gradient_accumulation_steps": 2}
+        whole = trainer(tmp_path, **saving)
+        whole.train()
+        made = trainer(tmp_path, **saving)
+        made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-8"))
+        assert made.seen == [each for each in whole.seen if each[0] >= 8]
+
+    def test_the_plan_is_in_the_trainer_s_own_file(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, **self.SAVING)
+        made.train()
+        state = json.loads((tmp_path / "checkpoint-3/trainer_state.json").read_text())
+        entry = state["stateful_callbacks"]["upsize.ProgressiveResize"]
+        assert type(made.plan).model_validate(entry["attributes"]["plan"]) == made.plan
+
+    def test_a_longer_run_never_shrinks(self, tmp_path: Path) -> None:
+        trainer(tmp_path, **self.SAVING).train()
+        made = trainer(tmp_path, num_train_epochs=8, **self.SAVING)
+        with pytest.warns(UserWarning, match="saved run has 20 steps and this one 40"):
+            made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-18"))
+        assert made.seen == planned(made)
+        assert [width for *_, width in made.seen] == [32] * 22
+        # From then on the plan that it went on with is saved.
+        again = trainer(tmp_path, num_train_epochs=8, **self.SAVING)
+        again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-21"))
+        assert again.plan == made.plan
+
+    def test_what_follows_goes_by_the_plan_that_it_goes_on_with(
+        self, tmp_path: Path
+    ) -> None:
+        trainer(tmp_path, **self.SAVING).train()
+        model, values = Net(), {"dropout": (0.1, 0.4)}
+        seen = []
+        model.drop.register_forward_pre_hook(lambda drop, _: seen.append(drop.p))
+        made = trainer(
+            tmp_path, model, num_train_epochs=8, follow=Applier(values, model),
+            **self.SAVING,
+        )  # fmt: skip
+        with pytest.warns(UserWarning, match="saved run has 20 steps"):
+            made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-12"))
+        follow = Follow(made.plan, values)
+        assert seen == [follow.at(step)["dropout"] for step, *_ in made.seen]
+        assert seen[0] > 0.1
+        assert model.drop.p == 0.25
+
+    def test_the_full_size_is_that_of_the_checkpoint(self, tmp_path: Path) -> None:
+        saving = self.SAVING | {"final_size": 24}
+        with pytest.warns(UserWarning, match="never uses"):
+            trainer(tmp_path, **saving).train()
+        made = trainer(tmp_path, **self.SAVING)
+        with pytest.warns(UserWarning, match="never uses"):
+            made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
+        assert made.plan.final_size == (24, 24)
+
+    def test_another_schedule_is_refused(self, tmp_path: Path) -> None:
+        trainer(tmp_path, **self.SAVING).train()
+        made = trainer(tmp_path, **self.SAVING | {"schedule": Ramp()})
+        with pytest.raises(ValueError, match="another schedule"):
+            made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
+
+    def test_a_broken_plan(self, tmp_path: Path) -> None:
+        trainer(tmp_path, **self.SAVING).train()
+        path = tmp_path / "checkpoint-3/trainer_state.json"
+        state = json.loads(path.read_text())
+        state["stateful_callbacks"]["upsize.ProgressiveResize"] = {"args": {}}
+        path.write_text(json.dumps(state))
+        made = trainer(tmp_path, **self.SAVING)
+        with pytest.raises(ValueError, match="plan in the checkpoint's trainer_state"):
+            made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
+
+    def test_from_and_to_a_trainer_without_it(self, tmp_path: Path) -> None:
+        saving = {"save_strategy": "steps", "save_steps": 3}
+        trainer(tmp_path, kind=PlainTrainer, **saving).train()
+        made = trainer(tmp_path, **self.SAVING)
+        made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-9"))
+        assert made.seen == planned(made)
+        plain = trainer(tmp_path, kind=PlainTrainer, **saving)
+        plain.train(resume_from_checkpoint=str(tmp_path / "checkpoint-12"))
+        assert {width for *_, width in plain.seen} == {32}
+
+    def test_the_best_model_is_loaded(self, tmp_path: Path) -> None:
+        made = trainer(
+            tmp_path, schedule=RAMP, eval_dataset=Images(8), eval_strategy="epoch",
+            save_strategy="epoch", load_best_model_at_end=True,
+        )  # fmt: skip
+        made.train()
+        assert made.state.best_model_checkpoint is not None
+        assert made.seen == planned(made)
+
+
+class Counting(nn.Module):
+    """A loss with a state of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, outputs: Any, labels: Any, num_items_in_batch: Any) -> Any:
+        self.calls += 1
+        scores = outputs["logits"]
+        sums = nn.functional.cross_entropy(scores, labels, reduction="sum")
+        return sums / num_items_in_batch
+
+
+class TestDryRun:
+    @pytest.mark.parametrize("make", [Net, vit, resnet])
+    def test_leaves_no_trace(self, make: Any, tmp_path: Path) -> None:
+        ends = []
+        for preallocate in (False, True):
+            set_seed(0)
+            made = trainer(
+                tmp_path, make(), schedule=RAMP, preallocate=preallocate,
+                gradient_accumulation_steps=2, optim="adamw_torch",
+            )  # fmt: skip
+            made.train()
+            ends.append(
+                {
+                    "weights": list(weights(made).values()),
+                    "optimizer": [
+                        value
+                        for state in made.optimizer.state_dict()["state"].values()
+                        for value in state.values()
+                    ],
+                    "random": [torch.get_rng_state(), torch.rand(3)],
+                    "others": [
+                        torch.tensor([random.random(), np.random.rand()])  # noqa: NPY002
+                    ],
+                }
+            )
+        for name, values in ends[0].items():
+            assert values, name
+            assert all(map(torch.equal, values, ends[1][name])), name
+
+    def test_one_pass_at_full_size_before_the_first_step(self, tmp_path: Path) -> None:
+        widths: list[tuple[int, bool]] = []
+        model = Net()
+        model.register_forward_pre_hook(
+            lambda module, args, kwargs: widths.append(
+                (kwargs["pixel_values"].shape[-1], module.training)
+            ),
+            with_kwargs=True,
+        )
+        model.eval()
+        trainer(tmp_path, model, schedule=RAMP, preallocate=True).train()
+        assert widths[:2] == [(32, True), (16, True)]
+        assert [width for width, _ in widths].count(32) == 1 + 5
+
+    def test_a_loss_with_a_state(self, tmp_path: Path) -> None:
+        loss = Counting()
+        made = trainer(
+            tmp_path, schedule=RAMP, compute_loss_func=loss, preallocate=True
+        )
+        made.train()
+        assert loss.calls == 4 * BATCHES
+
+    def test_what_does_not_fit(self, tmp_path: Path) -> None:
+        class Large(Net):
+            def forward(self, pixel_values: Any, labels: Any = None) -> Any:
+                if pixel_values.shape[-1] == SIDE:
+                    raise torch.OutOfMemoryError("too much")
+                return super().forward(pixel_values, labels)
+
+        model = Large()
+        before = copy.deepcopy(model.state_dict())
+        made = trainer(tmp_path, model, schedule=RAMP, preallocate=True)
+        with pytest.raises(torch.OutOfMemoryError) as caught:
+            made.train()
+        assert "does not fit at its full size 32x32" in caught.value.__notes__[0]
+        assert "dry run of preallocate=True" in caught.value.__notes__[1]
+        assert all(map(torch.equal, before.values(), weights(made).values()))
+
+
+# Of torch itself, as it compiles.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch", "ignore::FutureWarning")
+class TestCompiled:
+    def graphs(self, folder: Path, **more: Any) -> tuple[int, ResizedTrainer]:
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        made = trainer(
+            folder, resnet(), torch_compile=True, torch_compile_backend="aot_eager",
+            **more,
+        )  # fmt: skip
+        made.train()
+        return torch._dynamo.utils.counters["stats"]["unique_graphs"], made
+
+    def test_no_more_graphs_than_sizes(self, tmp_path: Path) -> None:
+        graphs, made = self.graphs(tmp_path, schedule=RAMP)
+        assert made.seen == planned(made)
+        plain, _ = self.graphs(tmp_path, kind=PlainTrainer, max_steps=5)
+        assert plain >= 1
+        assert graphs <= plain * len(made.plan.sizes)
+
+    @torch._dynamo.config.patch(recompile_limit=2)
+    def test_a_warning_of_more_sizes_than_the_limit(self, tmp_path: Path) -> None:
+        with pytest.warns(UserWarning, match="3 sizes, more than the 2"):
+            self.graphs(tmp_path, schedule=RAMP)

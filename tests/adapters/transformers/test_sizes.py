@@ -1,0 +1,382 @@
+"""Every step of the real Trainer has the size of its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.adapters.transformers.tools import (
+    BATCH,
+    BATCHES,
+    Images,
+    Net,
+    PlainTrainer,
+    ResizedTrainer,
+    planned,
+    resnet,
+    segformer,
+    trainer,
+    vit,
+    weights,
+)
+from torch import nn
+from torch.utils.data import IterableDataset
+from transformers import BatchFeature, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import set_seed
+
+from upsize.resize import Resizer
+from upsize.schedule import Linear, Phases, Ramp
+from upsize.transformers import ProgressiveResize
+
+RAMP = Ramp(increase_by=8)
+
+
+@pytest.mark.parametrize("make", [Net, vit, resnet])
+def test_models(make: Any, tmp_path: Path) -> None:
+    made = trainer(tmp_path, make(), schedule=RAMP)
+    made.train()
+    assert made.seen == planned(made)
+    assert [step for step, *_ in made.seen] == list(range(4 * BATCHES))
+    assert [size.width for size in made.plan.sizes] == [16, 24, 32]
+    assert made.size == made.plan.final_size == (32, 32)
+
+
+class TestPositions:
+    def sent(self, tmp_path: Path, model: Any, **more: Any) -> list[tuple[int, Any]]:
+        made = trainer(tmp_path, model, schedule=RAMP, **more)
+        made.train()
+        argument = "interpolate_pos_encoding"
+        return sorted(
+            {
+                (size[1], inputs.get(argument))
+                for size, inputs in zip(made.seen, made.inputs, strict=True)
+            }
+        )
+
+    def test_asked_for_below_the_model_s_own_size(self, tmp_path: Path) -> None:
+        assert self.sent(tmp_path, vit()) == [(16, True), (24, True), (32, None)]
+
+    def test_at_full_size_too_where_the_model_has_another(self, tmp_path: Path) -> None:
+        sent = self.sent(tmp_path, vit(image_size=[24, 24]))
+        assert sent == [(16, True), (24, None), (32, True)]
+
+    def test_the_user_s_choice_stays(self, tmp_path: Path) -> None:
+        def collate(samples: list[Any]) -> Any:
+            batch = torch.utils.data.default_collate(samples)
+            return {**batch, "interpolate_pos_encoding": False}
+
+        with pytest.raises(ValueError, match="doesn't match model"):
+            self.sent(
+                tmp_path, vit(), data_collator=collate, remove_unused_columns=False
+            )
+
+    def test_not_sent_to_models_that_do_not_take_it(self, tmp_path: Path) -> None:
+        for model in (Net(), resnet()):
+            assert self.sent(tmp_path, model) == [(16, None), (24, None), (32, None)]
+
+    def test_through_torch_compile(self, tmp_path: Path) -> None:
+        model = torch.compile(vit(), backend="eager")
+        sent = self.sent(tmp_path, model, remove_unused_columns=False)
+        assert sent[0] == (16, True)
+
+    def test_through_peft(self, tmp_path: Path) -> None:
+        class Adapted(nn.Module):  # as a PeftModel, whose forward takes anything
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner = vit()
+
+            def get_base_model(self) -> Any:
+                return self.inner
+
+            def forward(self, *args: Any, **kwargs: Any) -> Any:
+                return self.inner(*args, **kwargs)
+
+        sent = self.sent(tmp_path, Adapted(), remove_unused_columns=False)
+        assert sent == [(16, True), (24, True), (32, None)]
+
+
+class TestSegmentation:
+    def test_masks_follow_and_no_label_is_blended(self, tmp_path: Path) -> None:
+        made = trainer(
+            tmp_path, segformer(), schedule=RAMP, train_dataset=Images(masks=True),
+            resizer=Resizer(targets={"labels": "mask"}),
+        )  # fmt: skip
+        made.train()
+        assert made.seen == planned(made)
+        for inputs in made.inputs:
+            assert inputs["labels"].shape[-2:] == inputs["pixel_values"].shape[-2:]
+            assert set(inputs["labels"].unique().tolist()) == {0, 1}
+
+    def test_items_are_counted_at_the_size_of_the_step(self, tmp_path: Path) -> None:
+        counted = []
+
+        def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+            counted.append((int(num_items_in_batch), labels.shape[-1]))
+            scores = nn.functional.interpolate(outputs["logits"], labels.shape[-2:])
+            total = nn.functional.cross_entropy(scores, labels, reduction="sum")
+            return total / num_items_in_batch
+
+        made = trainer(
+            tmp_path, segformer(), schedule=RAMP, train_dataset=Images(masks=True),
+            resizer=Resizer(targets={"labels": "mask"}), compute_loss_func=loss,
+            gradient_accumulation_steps=2,
+        )  # fmt: skip
+        made.train()
+        # Windows of two batches, and of one at the end of an epoch.
+        assert {(n // (BATCH * side**2), side) for n, side in counted} == {
+            (1, 16), (2, 16), (1, 24), (2, 24), (1, 32), (2, 32),
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("epochs", [4, 2.5])
+@pytest.mark.parametrize("window", [2, 3])
+def test_one_size_through_a_window(epochs: float, window: int, tmp_path: Path) -> None:
+    made = trainer(
+        tmp_path, schedule=Linear(start=0.0, finish=0.9), num_train_epochs=epochs,
+        gradient_accumulation_steps=window,
+    )  # fmt: skip
+    made.train()
+    windows = -(-BATCHES // window)
+    assert made.plan.steps_per_epoch == windows
+    assert made.plan.total_steps == made.state.max_steps == -(-epochs * windows // 1)
+    assert made.seen == planned(made)
+    of_steps: dict[int, set[int]] = {}
+    for step, _, width in made.seen:
+        of_steps.setdefault(step, set()).add(width)
+    assert all(len(widths) == 1 for widths in of_steps.values())
+    assert len(of_steps) == made.plan.total_steps
+
+
+def test_max_steps(tmp_path: Path) -> None:
+    made = trainer(tmp_path, schedule=RAMP, max_steps=12)
+    made.train()
+    assert made.seen == planned(made)
+    assert made.plan.total_steps == len(made.seen) == 12
+    assert made.plan.steps_per_epoch == BATCHES
+
+
+def test_schedules_in_epochs(tmp_path: Path) -> None:
+    schedule = Phases(phases=[(0, 16), (2, 24), ("17st", 32)])
+    made = trainer(tmp_path, schedule=schedule)
+    made.train()
+    widths = [width for *_, width in made.seen]
+    assert widths == [16] * 10 + [24] * 7 + [32] * 3
+
+
+class Stream(IterableDataset[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        images = Images()
+        yield from (images[index] for index in range(len(images)))
+
+
+class TestStreams:
+    def test_with_max_steps(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, schedule=RAMP, max_steps=12, train_dataset=Stream())
+        made.train()
+        assert made.seen == planned(made)
+        assert made.plan.total_steps == len(made.seen) == 12
+        assert made.plan.steps_per_epoch is None
+
+    def test_epochs_are_not_known(self, tmp_path: Path) -> None:
+        schedule = Phases(phases=[(0, 16), (1, 32)])
+        made = trainer(
+            tmp_path, schedule=schedule, max_steps=12, train_dataset=Stream()
+        )
+        with pytest.raises(ValueError, match="epoch") as caught:
+            made.train()
+        assert "give moments as shares" in caught.value.__notes__[0]
+
+
+def test_early_stopping(tmp_path: Path) -> None:
+    class Stop(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            control.should_training_stop = state.global_step == 8
+
+    made = trainer(tmp_path, schedule=RAMP, callbacks=[Stop()])
+    with pytest.warns(UserWarning, match="ended at 16x16, not at the full size 32x32"):
+        made.train()
+
+
+class TestLosses:
+    def test_label_smoothing(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, vit(), schedule=RAMP, label_smoothing_factor=0.1)
+        made.train()
+        assert made.seen == planned(made)
+
+    def test_compute_loss_func(self, tmp_path: Path) -> None:
+        def loss(outputs: Any, labels: Any, num_items_in_batch: Any) -> Any:
+            sums = nn.functional.cross_entropy(outputs.logits, labels, reduction="sum")
+            return sums / num_items_in_batch
+
+        made = trainer(tmp_path, vit(), schedule=RAMP, compute_loss_func=loss)
+        made.train()
+        assert made.seen == planned(made)
+
+    def test_compute_loss_of_a_subclass(self, tmp_path: Path) -> None:
+        class Own(ResizedTrainer):
+            def compute_loss(
+                self, model: Any, inputs: Any, *args: Any, **kwargs: Any
+            ) -> Any:
+                labels = inputs.pop("labels")
+                scores = model(inputs["pixel_values"])["logits"]
+                return nn.functional.cross_entropy(scores, labels)
+
+        made = trainer(tmp_path, schedule=RAMP, kind=Own, preallocate=True)
+        made.train()
+        assert made.seen == planned(made)
+
+    def test_bf16(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, vit(), schedule=RAMP, bf16=True, preallocate=True)
+        made.train()
+        assert made.seen == planned(made)
+
+
+def test_batch_features(tmp_path: Path) -> None:
+    given = []
+
+    def collate(samples: list[Any]) -> BatchFeature:
+        batch = BatchFeature(torch.utils.data.default_collate(samples))
+        given.append(batch)
+        return batch
+
+    made = trainer(
+        tmp_path, vit(), schedule=RAMP, data_collator=collate,
+        remove_unused_columns=False,
+    )  # fmt: skip
+    made.train()
+    assert made.seen == planned(made)
+    assert all(isinstance(inputs, BatchFeature) for inputs in made.inputs)
+    # What the collator has made is not changed.
+    assert {batch["pixel_values"].shape[-1] for batch in given} == {32}
+    assert {tuple(batch) for batch in given} == {("pixel_values", "labels")}
+
+
+class TestFullSize:
+    def test_named_by_the_schedule_or_final_size(self, tmp_path: Path) -> None:
+        for options in (
+            {"schedule": Ramp(final_size=24)}, {"schedule": Ramp(), "final_size": 24},
+        ):  # fmt: skip
+            made = trainer(tmp_path, **options)
+            with pytest.warns(UserWarning, match="never uses their own size"):
+                made.train()
+            assert made.plan.final_size == (24, 24)
+            assert made.seen == planned(made)
+
+    def test_images_are_never_enlarged(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, schedule=Ramp(final_size=64))
+        with pytest.raises(
+            ValueError, match="images are 32x32 and final_size is 64x64"
+        ):
+            made.train()
+
+    def test_a_size_that_the_schedule_does_not_take(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, schedule=Ramp(multiple_of=5))
+        with pytest.raises(ValueError, match="multiple_of") as caught:
+            made.train()
+        assert not hasattr(caught.value, "__notes__")
+
+    def test_a_batch_without_images(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, train_dataset=[{"labels": 0}] * 8, schedule=RAMP)
+        with pytest.raises(ValueError, match="no image"):
+            made.train()
+
+    def test_a_finished_run_goes_on_with_nothing(self, tmp_path: Path) -> None:
+        options = {"schedule": RAMP, "save_strategy": "epoch"}
+        trainer(tmp_path, **options).train()
+        made = trainer(tmp_path, **options)
+        made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-20"))
+        assert (made.plan, made.size) == (None, None)
+
+    def test_two_full_sizes(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="final_size"):
+            trainer(tmp_path, schedule=Ramp(final_size=32), final_size=24)
+
+    def test_no_schedule(self, tmp_path: Path) -> None:
+        with pytest.raises(TypeError, match="schedule"):
+            trainer(tmp_path, schedule=0.5)
+
+    def test_nothing_is_resized_at_full_size(self, tmp_path: Path) -> None:
+        images = Images()
+        made = trainer(tmp_path, vit(), schedule=Ramp(initial_size=1.0))
+        plain = trainer(tmp_path, vit(), kind=PlainTrainer)
+        for each in (made, plain):
+            set_seed(0)
+            each.train()
+        assert all(
+            tuple(inputs) == ("pixel_values", "labels") for inputs in made.inputs
+        )
+        for name, value in weights(plain).items():
+            assert torch.equal(weights(made)[name], value), name
+        assert len(images) == BATCH * BATCHES
+
+
+class TestAgain:
+    def test_a_second_train_begins_anew(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, schedule=RAMP)
+        made.train()
+        made.train()
+        assert (
+            made.seen[: 4 * BATCHES] == made.seen[4 * BATCHES :] == planned(made)[:20]
+        )
+
+    def test_model_init(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, schedule=RAMP, model_init=lambda: vit())
+        made.train()
+        first = weights(made)
+        made.train()
+        assert made.seen[:20] == made.seen[20:] == planned(made)[:20]
+        assert all(map(torch.equal, first.values(), weights(made).values()))
+
+    def test_after_running_out_of_memory(self, tmp_path: Path) -> None:
+        class Full(ResizedTrainer):
+            def training_step(self, *args: Any) -> Any:
+                if self._train_batch_size == BATCH and self.state.global_step == 3:
+                    raise torch.OutOfMemoryError("CUDA out of memory.")
+                return super().training_step(*args)
+
+        made = trainer(tmp_path, schedule=RAMP, kind=Full, auto_find_batch_size=True)
+        made.train()
+        assert len(made.seen) == 3 + made.plan.total_steps
+        assert made.plan.total_steps > 4 * BATCHES
+        assert made.seen[3:] == planned(made)[3:]
+
+
+class TestClasses:
+    def test_behind_the_trainer_it_is_refused(self) -> None:
+        with pytest.raises(
+            TypeError, match=r"class Wrong\(ProgressiveResize, Trainer\)"
+        ):
+
+            class Wrong(Trainer, ProgressiveResize):
+                pass
+
+    def test_a_mixin_of_its_own(self, tmp_path: Path) -> None:
+        class Small(ProgressiveResize):
+            pass
+
+        class Own(Small, Trainer):
+            pass
+
+        args = TrainingArguments(str(tmp_path), use_cpu=True, report_to="none")
+        made = Own(Net(), args)
+        assert (made.plan, made.size, made.corrected) == (None, None, 0)
+
+
+def test_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = trainer(tmp_path, schedule=RAMP, verbose=True)
+    made.train()
+    assert made.plan.summary() in capsys.readouterr().out
+
+
+def test_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    made = trainer(tmp_path, schedule=RAMP, empty_cache=True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: calls.append(1))
+    monkeypatch.setattr(
+        "upsize.transformers._session.torch.cuda.is_available", lambda: True
+    )
+    made.train()
+    assert len(calls) >= 3

@@ -1,0 +1,42 @@
+"""Run by torchrun in test_two_processes.py: prints what this process trained on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from tests.adapters.torchrun import finish
+from tests.adapters.transformers.test_sized import Crops
+from tests.adapters.transformers.test_sizes import Stream
+from tests.adapters.transformers.tools import Images, Net, planned, trainer, vit
+
+from upsize.schedule import Ramp
+
+
+def main(kind: str, folder: str) -> None:
+    options: dict[str, Any] = {"train_dataset": Images(45)}  # uneven on two processes
+    if kind == "stream":
+        options = {"train_dataset": Stream(), "max_steps": 12}
+    if kind == "sized":
+        options = {"train_dataset": Crops(), "sized": True}
+    made = trainer(
+        Path(folder), vit() if kind == "vit" else Net(), preallocate=kind == "vit",
+        schedule=Ramp(final_size=32, increase_by=8), gradient_accumulation_steps=2,
+        **options,
+    )  # fmt: skip
+    made.train()
+    values = torch.cat([p.detach().flatten() for p in made.model.parameters()])
+    report = {
+        "world": made.accelerator.num_processes,
+        "seen": made.seen,
+        "as planned": planned(made) == made.seen,
+        "corrected": made.corrected,
+        "weights": values.double().sum().item(),
+    }
+    finish(report)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

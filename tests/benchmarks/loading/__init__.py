@@ -1,0 +1,1 @@
+"""What a schedule saves where the loader, the model or both take the time."""

@@ -1,0 +1,149 @@
+"""``upsize forecast`` on a file of the user's."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from upsize.cli._app import app
+from upsize.demo._forecast import workload
+from upsize.forecast import Forecast
+
+TRAIN = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+from beside import CLASSES
+
+def loss(model, batch):
+    return nn.functional.cross_entropy(model(batch[0]), batch[1])
+
+def make():
+    data = TensorDataset(torch.rand(40, 3, 64, 64), torch.randint(CLASSES, (40,)))
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES)
+    )
+    return model, DataLoader(data, batch_size=4), loss
+
+def make_dict():
+    model, loader, forward = make()
+    return {"model": model, "loader": loader, "forward": forward, "final_size": (64, 64)}
+
+def make_more():
+    return make_dict() | {"lr": 0.1}
+
+def make_nothing():
+    return None
+"""
+
+
+@pytest.fixture
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "beside.py").write_text("CLASSES = 4", "utf-8")
+    file = tmp_path / "train_forecast.py"
+    file.write_text(TRAIN, "utf-8")
+    yield file
+    sys.modules.pop("beside", None)
+    sys.modules.pop("train_forecast", None)
+
+
+def run(*arguments: str | Path) -> Result:
+    texts = ["forecast", *map(str, arguments), "--seconds", "0.1"]
+    return CliRunner().invoke(app, texts, env={"COLUMNS": "160"})
+
+
+@pytest.mark.parametrize("function", ["make", "make_dict"])
+def test_what_is_printed(train: Path, function: str) -> None:
+    result = run(f"{train}:{function}", "--epochs", "10")
+    assert result.exit_code == 0, result.output
+    assert "ms per step" in result.output
+    assert "fastxtend, with the loader as it is" in result.output
+    assert "that the pixels promise" in result.output
+    assert "a sized loader was not measured" in result.output
+    assert "For 80% of the time, with the loader as it is" in result.output
+
+
+def test_a_module_and_a_schedule_of_the_users_own(train: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.json"
+    own.write_text('{"kind": "ramp", "initial_size": 48, "increase_by": 8}', "utf-8")
+    result = run(
+        "train_forecast:make", "--schedule", own, "--steps-per-epoch", "50", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    found = Forecast.model_validate(json.loads(result.stdout))
+    assert [cost.size[0] for cost in found.as_it_is.sizes] == [48, 56, 64]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "give TARGET or --demo"),
+        (["train_forecast:make", "--demo"], "give TARGET or --demo"),
+        (["train_forecast"], "FILE.py:FUNCTION"),
+        (["absent.py:make"], "absent.py: no such file"),
+        (["absent_module:make"], "absent_module"),
+        (["train_forecast:nope"], "has no function 'nope'"),
+        (["train_forecast:make_nothing"], "must return (model, loader, forward)"),
+        (["train_forecast:make_more"], "returns lr, which"),
+        (["train_forecast:make", "--schedule", "nope.json"], "nope.json"),
+        (["train_forecast:make", "--plot", "a.txt"], "a picture must end in one of"),
+    ],
+)
+def test_what_is_refused(train: Path, arguments: list[str], text: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code in (1, 2)
+    assert text in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra"), [("torch", "torch"), ("elpv_dataset", "demo")]
+)
+def test_missing_extras(
+    missing: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "upsize.cli._forecast.find_spec",
+        lambda name: None if name == missing else find_spec(name),
+    )
+    result = run("--demo")
+    assert result.exit_code == 1
+    assert f'pip install "upsize[{extra}]"' in result.stderr
+
+
+def test_what_the_demo_loads() -> None:
+    made = workload(32, workers=0)
+    images, labels = next(iter(made["loader"]))
+    assert images.shape == (32, 1, 32, 32)
+    assert images.dtype == torch.float32
+    assert set(labels.tolist()) <= {0, 1, 2, 3}
+    assert made["forward"](made["model"], (images, labels)).ndim == 0
+
+
+def test_the_picture(train: Path, tmp_path: Path) -> None:
+    result = run(f"{train}:make", "--plot", tmp_path / "costs.svg")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "costs.svg").read_text("utf-8")
+    assert text.count("<svg") == 1
+
+
+def test_no_schedule_fits_the_budget(train: Path) -> None:
+    result = run(f"{train}:make", "--budget", "0.02")
+    assert result.exit_code == 0, result.output
+    assert "For 2% of the time, with the loader as it is: none." in result.output
+
+
+def test_the_demo() -> None:
+    result = run("--demo", "--size", "32", "--budget", "0.99")
+    assert result.exit_code == 0, result.output
+    assert "fastxtend, with a sized loader" in result.output
+    assert "with a sized loader by" in result.output

@@ -1,0 +1,562 @@
+"""Small copies: made once, whole or not at all, and read where they cover."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import default_loader
+
+from upsize.loading import (
+    CopiesReport,
+    CopyLoader,
+    _copies,
+    _copies_job,
+    estimate_copies,
+    open_image,
+    sample_size,
+    small_copies,
+)
+from upsize.loading._copies_files import Source, image_files, make_copies
+from upsize.loading._copies_plan import CopySettings, copy_size, sizes_of
+from upsize.schedule import Linear, Phases, Ramp, Size
+
+FULL = Size(224, 224)
+
+
+def photograph(path: Path, width: int = 500, height: int = 375, **options: Any) -> Path:
+    rng = np.random.default_rng(len(path.name))
+    y, x = np.mgrid[0:height, 0:width]
+    pixels = np.stack([x % 256, y % 256, (x + y) % 256], axis=-1) / 2
+    noise = rng.integers(0, 60, pixels.shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((pixels + noise).astype(np.uint8)).save(path, **options)
+    return path
+
+
+class Folders(NamedTuple):
+    source: Path
+    target: Path
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    for name in ("cat/a.jpg", "cat/b.JPEG", "dog/c.png", "dog/deep/d.webp"):
+        photograph(tmp_path / "images" / name)
+    (tmp_path / "images" / "cat" / "notes.txt").write_text("no image")
+    photograph(tmp_path / "images" / "cat" / ".hidden.jpg")
+    photograph(tmp_path / "images" / ".hidden" / "e.jpg")
+    return Folders(tmp_path / "images", tmp_path / "small")
+
+
+def make(folders: Folders, **options: Any) -> CopiesReport:
+    fields = {"sizes": [112, 168], "full": 224, "workers": 0} | options
+    return small_copies(*folders, **fields)
+
+
+def files(target: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(target).as_posix(): path.read_bytes()
+        for path in sorted(target.rglob("*"))
+        if path.is_file() and path.name != "copies.jsonl"
+    }
+
+
+class TestMaking:
+    def test_what_is_made(self, folders: Folders) -> None:
+        report = make(folders)
+        made = files(folders.target)
+        assert sorted(made) == [
+            f"{size}/{name}"
+            for size in ("112x112", "168x168")
+            for name in (
+                "cat/a.jpg", "cat/b.JPEG", "dog/c.png", "dog/deep/d.webp.copy.png",
+            )
+        ]  # fmt: skip
+        assert report == CopiesReport(4, 0, 0, sum(map(len, made.values())))
+        for name, sides in (("112x112", (250, 188)), ("168x168", (375, 282))):
+            for path in (folders.target / name).rglob("*.*"):
+                with Image.open(path) as image:
+                    assert image.size == sides
+                    assert image.format == ("PNG" if path.suffix == ".png" else "JPEG")
+        with Image.open(folders.source / "dog" / "c.png") as image:
+            near = image.convert("RGB").resize((250, 188), Image.Resampling.LANCZOS)
+        copy = default_loader(str(folders.target / "112x112" / "dog" / "c.png"))
+        assert np.array_equal(np.asarray(copy), np.asarray(near))
+
+    def test_again_there_is_nothing_to_do(self, folders: Folders) -> None:
+        make(folders)
+        before = files(folders.target)
+        stamps = {p: p.stat().st_mtime_ns for p in folders.target.rglob("*.jpg")}
+        assert make(folders) == CopiesReport(0, 4, 0, 0)
+        assert files(folders.target) == before
+        assert stamps == {p: p.stat().st_mtime_ns for p in stamps}
+        assert estimate_copies(*folders, sizes=[168, 112], full=224).images == 0
+
+    def test_changed_missing_damaged_and_new_images(self, folders: Folders) -> None:
+        make(folders)
+        photograph(folders.source / "cat" / "a.jpg", 600, 450)
+        (folders.target / "168x168" / "cat" / "b.JPEG").unlink()
+        (folders.target / "112x112" / "dog" / "c.png").write_bytes(b"half")
+        photograph(folders.source / "dog" / "f.jpg")
+        (folders.source / "dog" / "deep" / "d.webp").unlink()
+        report = make(folders)
+        assert (report.made, report.kept, report.removed) == (4, 0, 1)
+        with Image.open(folders.target / "112x112" / "cat" / "a.jpg") as image:
+            assert image.size == (300, 225)
+        assert not list(folders.target.rglob("d.webp*"))
+        assert make(folders) == CopiesReport(0, 4, 0, 0)
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"quality": 50}, {"sizes": [96]}, {"full": 256}, {"least_scale": 0.9}],
+    )
+    def test_other_settings(self, folders: Folders, options: Any) -> None:
+        make(folders)
+        report = make(folders, **options)
+        assert report.made == 4
+        fresh = Folders(folders.source, folders.target.with_name("fresh"))
+        make(fresh, **options)
+        assert files(folders.target) == files(fresh.target)
+        if "least_scale" in options:  # a crop of at least 308 pixels is not enlarged
+            with Image.open(folders.target / "112x112" / "cat" / "a.jpg") as image:
+                assert image.size == (182, 137)
+
+    def test_an_original_that_becomes_small(self, folders: Folders) -> None:
+        make(folders, sizes=[200], least_scale=1.0)
+        copy = folders.target / "200x200" / "cat" / "a.jpg"
+        assert copy.exists()
+        photograph(folders.source / "cat" / "a.jpg", 240, 230)
+        report = make(folders, sizes=[200], least_scale=1.0)
+        assert (report.made, report.kept, report.bytes) == (1, 3, 0)
+        assert not copy.exists()
+        assert make(folders, sizes=[200], least_scale=1.0).kept == 4
+
+    def test_grey_cmyk_and_deep_images(self, tmp_path: Path) -> None:
+        source = tmp_path / "images"
+        colours = Image.open(photograph(source / "a.png"))
+        colours.convert("L").save(source / "grey.jpg")
+        colours.convert("CMYK").save(source / "cmyk.jpg")
+        colours.close()
+        deep = np.linspace(0, 3000, 500 * 375).reshape(375, 500).astype(np.uint16)
+        Image.fromarray(deep).save(source / "deep.png")
+        folders = Folders(source, tmp_path / "small")
+        make(folders)
+        load = CopyLoader(*folders)
+        for name, mode in (
+            ("grey.jpg", "L"), ("cmyk.jpg", "RGB"), ("deep.png", "RGB"),
+        ):  # fmt: skip
+            with Image.open(folders.target / "112x112" / name) as image:
+                assert image.mode == mode
+            near = default_loader(str(source / name)).resize((250, 188))
+            with sample_size(Size(112, 112), FULL):
+                copy = load(source / name)
+            difference = np.asarray(near, int) - np.asarray(copy, int)
+            assert np.abs(difference).mean() < 10
+
+    def test_in_processes_and_in_this_one_the_same(self, folders: Folders) -> None:
+        other = Folders(folders.source, folders.target.with_name("other"))
+        seen: list[Any] = []
+
+        def track(results: Iterable[Any], count: int) -> Iterable[Any]:
+            seen.append(count)
+            for result in results:
+                seen.append(result.name)
+                yield result
+
+        make(folders)
+        assert make(other, workers=2, track=track).made == 4
+        assert seen == [4, "cat/a.jpg", "cat/b.JPEG", "dog/c.png", "dog/deep/d.webp"]
+        assert files(other.target) == files(folders.target)
+
+    def test_one_for_each_core(
+        self, folders: Folders, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_copies.os, "cpu_count", lambda: 2)
+        assert make(folders, workers=None).made == 4
+
+
+PROGRAM = """
+import sys
+from upsize.loading import small_copies
+
+def track(results, count):
+    for number, result in enumerate(results):
+        yield result
+        print(number, flush=True)
+
+if __name__ == "__main__":
+    small_copies(*sys.argv[1:3], sizes=[112, 168], full=224, workers=int(sys.argv[3]),
+                 track=track)
+"""
+
+
+class TestKilled:
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_in_the_middle(self, workers: int, tmp_path: Path) -> None:
+        folders = Folders(tmp_path / "images", tmp_path / "small")
+        first = photograph(folders.source / "000.jpg", 800, 600)
+        for number in range(1, 150):
+            shutil.copy(first, folders.source / f"{number:03}.jpg")
+        program = tmp_path / "program.py"
+        program.write_text(PROGRAM)
+        process = subprocess.Popen(
+            [sys.executable, str(program), *map(str, folders), str(workers)],
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        while process.stdout.readline() != b"5\n":
+            assert process.poll() is None
+        children = _children(process.pid)
+        assert bool(children) == bool(workers)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        deadline = time.monotonic() + 20
+        while any(map(_alive, children)):  # none stays behind
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        halfway = files(folders.target)
+        images = [name for name in halfway if not name.endswith(".part")]
+        assert 12 <= len(images) < 300
+        for name in images:
+            default_loader(str(folders.target / name))  # whole: it is not truncated
+        report = make(folders)
+        assert report.kept >= 5
+        assert report.made == 150 - report.kept
+        whole = Folders(folders.source, tmp_path / "whole")
+        make(whole)
+        assert files(folders.target) == files(whole.target)
+
+    def test_while_a_copy_or_a_line_is_written(self, folders: Folders) -> None:
+        make(folders)
+        half = folders.target / "112x112" / "cat" / "a.jpg.12345.part"
+        half.write_bytes(b"half an image")
+        manifest = folders.target / "copies.jsonl"
+        manifest.write_text(manifest.read_text("utf-8")[:-9], "utf-8")
+        report = make(folders)
+        assert (report.made, report.kept) == (1, 3)
+        assert not half.exists()
+        for line in manifest.read_text("utf-8").splitlines():
+            json.loads(line)
+
+    def test_a_full_disk_leaves_no_half_image(
+        self, folders: Folders, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def encode(*arguments: Any) -> None:
+            arguments[-1].write(b"half")
+            raise OSError("no space left on device")
+
+        monkeypatch.setattr("upsize.loading._copies_files.encode", encode)
+        with pytest.raises(OSError, match="no space left"):
+            make(folders)
+        assert files(folders.target) == {}
+
+    def test_a_worker_ends_with_its_parent(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _copies_job._end_with_parent()  # the main process has none
+        ended: list[int] = []
+
+        class Parent:
+            def join(self) -> None:
+                pass
+
+        monkeypatch.setattr(_copies_job.multiprocessing, "parent_process", Parent)
+        monkeypatch.setattr(_copies_job.os, "_exit", ended.append)
+        _copies_job._end_with_parent()
+        deadline = time.monotonic() + 10
+        while not ended and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert ended == [1]
+
+
+def _children(pid: int) -> list[int]:
+    """The worker processes; not Python's tracker of resources, which ends by itself."""
+    lines = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [
+        int(child)
+        for child in lines
+        if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
+    except FileNotFoundError:
+        return False
+
+
+class TestEstimate:
+    def test_it_is_near(self, tmp_path: Path) -> None:
+        folders = Folders(tmp_path / "images", tmp_path / "small")
+        for number in range(100):
+            photograph(folders.source / f"{number}.jpg", 200 + number, 200)
+        need = estimate_copies(*folders, sizes=[112], full=224)
+        assert need.images == 100
+        assert need.free > 0
+        assert need.settings.sizes == (Size(112, 112),)
+        assert not folders.target.exists()
+        report = make(folders, sizes=[112])
+        assert report.bytes == pytest.approx(need.bytes, rel=0.15)
+
+    def test_too_little_disk(
+        self, folders: Folders, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        usage = shutil.disk_usage(folders.source)._replace(free=10)
+        monkeypatch.setattr(_copies_job.shutil, "disk_usage", lambda place: usage)
+        with pytest.raises(
+            ValueError, match=r"small: .*4 images need about .* are free"
+        ):
+            make(folders)
+        assert not folders.target.exists()
+
+
+class TestRefused:
+    def test_images_that_cannot_be_read(self, folders: Folders) -> None:
+        for number in range(7):
+            path = photograph(folders.source / "bad" / f"{number}.jpg")
+            path.write_bytes(path.read_bytes()[:-500])
+        with pytest.raises(ValueError, match="7 of 11 images have no small") as caught:
+            make(folders)
+        assert str(caught.value).count("cannot be read as an image") == 5
+        assert "and 2 more" in str(caught.value)
+        for number in range(1, 7):
+            (folders.source / "bad" / f"{number}.jpg").unlink()
+        with pytest.raises(ValueError, match=r"1 of 5 .*\n.*bad.0\.jpg: [^\n]*$"):
+            make(folders)
+        (folders.source / "bad" / "0.jpg").unlink()
+        assert make(folders).kept == 4
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"least_scale": 0}, "least_scale must be a share .* not 0"),
+            ({"least_scale": 1.5}, "least_scale must be"),
+            ({"quality": 96}, "quality must be from 1 to 95, not 96"),
+            ({"quality": 0}, "quality must be a whole number of at least 1, not 0"),
+            (
+                {"sizes": [224]},
+                "sizes must be below the full size 224x224, not 224x224",
+            ),
+            ({"sizes": [(112, 256)]}, "below the full size 224x224, not 112x256"),
+            ({"sizes": [0]}, "must be pixels"),
+            ({"sizes": []}, "give a plan, or the sizes and the full size"),
+            ({"full": None}, "give a plan, or the sizes and the full size"),
+            ({"workers": -1}, "workers must be .* not -1"),
+            ({"plan": Ramp(final_size=224).plan(total_steps=9)}, "leave out sizes"),
+        ],
+    )
+    def test_settings(
+        self, folders: Folders, options: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            make(folders, **options)
+        assert not folders.target.exists()
+
+    def test_plans_without_a_small_size(self, folders: Folders) -> None:
+        plan = Ramp(initial_size=1.0, final_size=224).plan(total_steps=9)
+        with pytest.raises(ValueError, match="no size of the plan is below"):
+            small_copies(*folders, plan=plan, workers=0)
+        plan = Ramp(final_size=224).plan(total_steps=9)
+        with pytest.raises(ValueError, match="most must be a whole number"):
+            small_copies(*folders, plan=plan, most=0)
+
+    def test_folders(self, folders: Folders) -> None:
+        none = folders.source / "none"
+        with pytest.raises(ValueError, match="none: no such folder of images"):
+            make(Folders(none, folders.target))
+        none.mkdir()
+        with pytest.raises(ValueError, match="none: no images in this folder"):
+            make(Folders(none, folders.target))
+        for target in (folders.source, folders.source / "small"):
+            with pytest.raises(ValueError, match="lies in the folder of the images"):
+                make(Folders(folders.source, target))
+        with pytest.raises(ValueError, match=r"a\.jpg: is a file"):
+            make(Folders(folders.source, folders.source / "cat" / "a.jpg"))
+
+
+class TestSizes:
+    def test_those_of_a_plan(self, folders: Folders) -> None:
+        plan = Ramp(final_size=224).plan(total_steps=2940)
+        assert sizes_of(plan, 1) == (Size(112, 112),)
+        need = estimate_copies(*folders, plan=plan, most=3)
+        assert [size.height for size in need.settings.sizes] == [112, 152, 188]
+        assert need.settings.full == FULL
+        assert make(folders, plan=plan, sizes=None, full=None).made == 4
+
+    @settings(max_examples=30, deadline=None)
+    @given(
+        most=st.integers(1, 3),
+        phases=st.lists(
+            st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=5
+        ),
+    )
+    def test_none_read_fewer_pixels(
+        self, most: int, phases: list[tuple[int, int]]
+    ) -> None:
+        from itertools import combinations
+
+        start, side, points = 0, 0, []
+        for steps, more in phases:
+            side += more
+            points.append((f"{start}st", side))
+            start += steps
+        plan = Phases(phases=points).plan(total_steps=start)
+
+        def read(copies: Iterable[Size]) -> int:
+            pixels = 0
+            for a, b, size in plan.stages:
+                fitting = [copy for copy in copies if copy >= size]
+                if size == plan.final_size:
+                    fitting = []
+                side = min(fitting, default=plan.final_size).height
+                pixels += (b - a) * side * side
+            return pixels
+
+        small = [size for size in plan.sizes if size != plan.final_size]
+        best = min(
+            read(copies)
+            for count in range(min(most, len(small)) + 1)
+            for copies in combinations(small, count)
+        )
+        chosen = sizes_of(plan, most)
+        assert len(chosen) <= most
+        assert read(chosen) == best
+
+    def test_a_long_ramp_is_quick(self) -> None:
+        plan = Linear(initial_size=4, final_size=600).plan(total_steps=10_000)
+        assert len(sizes_of(plan, 3)) == 3
+
+    @settings(deadline=None)
+    @given(
+        image=st.tuples(st.integers(1, 4000), st.integers(1, 4000)),
+        full=st.tuples(st.integers(2, 600), st.integers(2, 600)),
+        least_scale=st.floats(0.01, 1.0),
+        data=st.data(),
+    )
+    def test_no_crop_is_enlarged_more_than_at_full_size(
+        self, image: Any, full: Any, least_scale: float, data: Any
+    ) -> None:
+        size = Size(*(data.draw(st.integers(1, side - 1)) for side in full))
+        common = CopySettings((size,), Size(*full), least_scale, 90)
+        copy = copy_size(Size(*image), size, common)
+        if copy is None:
+            return
+        area = least_scale * image[0] * image[1]
+        ratio = data.draw(st.floats(3 / 4, 4 / 3))
+        crop = (area / ratio) ** 0.5, (area * ratio) ** 0.5
+        if crop[0] > image[0] or crop[1] > image[1]:
+            return  # it is not drawn
+        for axis in (0, 1):
+            enlarged = size[axis] / (crop[axis] * copy[axis] / image[axis])
+            assert enlarged <= max(1, full[axis] / crop[axis]) + 1e-5
+
+
+class TestReading:
+    @pytest.fixture
+    def made(self, folders: Folders) -> Folders:
+        make(folders)
+        return folders
+
+    def test_the_smallest_that_covers(self, made: Folders) -> None:
+        load = CopyLoader(*made)
+        path = made.source / "cat" / "a.jpg"
+        assert load(path).size == (500, 375)
+        for side, width in [(56, 250), (112, 250), (113, 375), (168, 375), (169, 500)]:
+            with sample_size(Size(side, side), FULL):
+                assert load(str(path)).width == width
+        with sample_size(Size(128, 128), Size(256, 256)):  # in its ratio
+            assert load(path).width == 250
+        with sample_size(Size(100, 140), FULL):
+            assert load(path).width == 375
+        whole = np.asarray(default_loader(str(path)))
+        with sample_size(FULL, FULL):
+            assert np.array_equal(np.asarray(load(path)), whole)
+
+    def test_in_an_image_folder(
+        self, made: Folders, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(made.source.parent)
+        load = CopyLoader("images", "small")
+        # ImageFolder lists hidden images, too: they have no copies.
+        shutil.rmtree("images/.hidden")
+        Path("images/cat/.hidden.jpg").unlink()
+        dataset = pickle.loads(pickle.dumps(ImageFolder("images", loader=load)))
+        assert len(dataset) == 4
+        with sample_size(Size(112, 112), FULL):
+            assert {image.size for image, _ in dataset} == {(250, 188)}
+        assert load == CopyLoader("images", "small")
+
+    def test_a_missing_copy_is_read_from_the_original(self, made: Folders) -> None:
+        (made.target / "112x112" / "cat" / "a.jpg").unlink()
+        (made.target / "168x168" / "cat" / "b.JPEG").unlink()
+        load = CopyLoader(*made)
+        with sample_size(Size(112, 112), FULL):
+            assert load(made.source / "cat" / "a.jpg").width == 375
+        with sample_size(Size(168, 168), FULL):
+            assert load(made.source / "cat" / "b.JPEG").width == 500
+
+    def test_turned(self, tmp_path: Path) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        folders = Folders(tmp_path / "images", tmp_path / "small")
+        for name in ("a.jpg", "b.png"):
+            path = photograph(folders.source / name, exif=exif)
+            make(folders)
+            with Image.open(path) as image:
+                near = ImageOps.exif_transpose(image).convert("RGB").resize((188, 250))
+            with sample_size(Size(112, 112), FULL):
+                assert CopyLoader(*folders)(path).size == (250, 188)
+                copy = CopyLoader(*folders, exif=True)(path)
+            assert copy.size == (188, 250)
+            difference = np.asarray(near, int) - np.asarray(copy, int)
+            assert np.abs(difference).mean() < 10
+            assert open_image(path, exif=True).size == (375, 500)
+
+    def test_refused(self, made: Folders) -> None:
+        with pytest.raises(ValueError, match="none: holds no small copies: make them"):
+            CopyLoader(made.source, made.target / "none")
+        (made.target / "copies.jsonl").write_text("{}\n", "utf-8")
+        with pytest.raises(ValueError, match="small: holds no small copies"):
+            CopyLoader(*made)
+        assert make(made).made == 4  # a damaged list is none
+        load = CopyLoader(*made)
+        with sample_size(Size(112, 112), FULL):
+            with pytest.raises(ValueError, match=r"a\.jpg: is not in .*images, of"):
+                load(made.target / "112x112" / "cat" / "a.jpg")
+            (made.target / "112x112" / "cat" / "a.jpg").write_bytes(b"")
+            with pytest.raises(ValueError, match=r"112x112.cat.a\.jpg: cannot be read"):
+                load(made.source / "cat" / "a.jpg")
+        with pytest.raises(FileNotFoundError):
+            load(made.source / "none.jpg")
+
+
+def test_links_are_followed_and_sources_are_told_apart(tmp_path: Path) -> None:
+    photograph(tmp_path / "elsewhere" / "a.jpg", 20, 20)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "link").symlink_to(tmp_path / "elsewhere")
+    (image,) = image_files(tmp_path / "images")
+    assert image.name == "link/a.jpg"
+    common = CopySettings((Size(8, 8),), FULL, 0.08, 90)
+    made = make_copies(tmp_path / "images", tmp_path / "small", common, image)
+    assert not isinstance(made, str)
+    assert Source(*made[:3]) == image
+    assert [bool(count) for count in made.copies] == [True]

@@ -1,0 +1,246 @@
+"""What a reader copies from the documentation into a file runs.
+
+Three kinds of code stand in it. A ``python`` block is a file by itself, and so is each
+script of docs/examples: both are run here. Cells run in order, from the top of their
+page, which says so; the session `docs` executes them. What needs more around it is a
+``diff``, or shown as text.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+REPOSITORY = Path(__file__).parents[1]
+DOCS = REPOSITORY / "docs"
+PAGES = [
+    *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md")),
+    *sorted(DOCS.glob("*.md")),
+]
+EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+# Of the fences: how a page may show code, commands, output and changes.
+KINDS = {"python", "bash", "diff", "yaml", "text", "toml", "json"}
+NOTE = "Cells run in order, from the top"
+# Its hidden cell runs docs/examples while the documentation is built; what a reader
+# copies are the scripts, each with its own command to install.
+NO_NOTEBOOK = DOCS / "start.md"
+# What parts of upsize need, and the command that a page calls.
+PARTS = {"upsize.plot": "matplotlib", "upsize.demo": "elpv_dataset", "!": "typer"}
+
+FENCE = re.compile(r"^(`{3,}|:{3,})(.*)\n(?s:(.*?))^\1$", re.MULTILINE)
+
+
+def fences(page: Path) -> list[tuple[str, str]]:
+    """Return (what is behind the fence, its text) of each block, nested ones too."""
+    found = []
+    for _, info, text in FENCE.findall(page.read_text("utf-8")):
+        found.append((info.strip(), text))
+        found += [(i.strip(), t) for _, i, t in FENCE.findall(text)]
+    return found
+
+
+def python_blocks() -> list[tuple[str, str]]:
+    """Return (page and number, code) of every block that is to run by itself."""
+    return [
+        (f"{page.name}-{number}", text)
+        for page in PAGES
+        for number, (info, text) in enumerate(fences(page))
+        if info.split(" ")[0] in {"python", "py", "pycon", "python3"}
+    ]
+
+
+def cells(page: Path) -> str:
+    """Return the code of all cells of a page or notebook."""
+    if page.suffix == ".ipynb":
+        found = json.loads(page.read_text("utf-8"))["cells"]
+        return "\n".join(
+            "".join(c["source"]) for c in found if c["cell_type"] == "code"
+        )
+    return "\n".join(text for info, text in fences(page) if info == "{code-cell}")
+
+
+NOTEBOOKS = [
+    page
+    for page in [*PAGES, *DOCS.glob("*.ipynb")]
+    if cells(page) and page != NO_NOTEBOOK
+]
+
+
+def needs(code: str) -> set[str]:
+    """Return the modules outside Python and ours that cells import."""
+    lines = code.splitlines()
+    magic = [line[0] for line in lines if line.startswith(("!", "%"))]
+    tree = ast.parse("\n".join(x for x in lines if not x.startswith(("!", "%", ":"))))
+    names = {
+        node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+    }
+    names |= {
+        a.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for a in node.names
+    }
+    parts = {PARTS[name] for name in (*names, *magic) if name in PARTS}
+    roots = {name.partition(".")[0] for name in names}
+    return (roots | parts) - set(sys.stdlib_module_names) - {"upsize"}
+
+
+def installed_by(command: str) -> set[str]:
+    """Return the modules that come with what a `pip install` names."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))[
+        "project"
+    ]
+    ours = project["optional-dependencies"]
+    waiting = [Requirement(text) for text in shlex.split(command)]
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        one = waiting.pop()
+        for extra in {"", *one.extras}:
+            key = (one.name.lower().replace("_", "-"), extra)
+            if key in seen:
+                continue
+            seen.add(key)
+            if one.name == "upsize":
+                texts = ours[extra] if extra else project["dependencies"]
+            else:
+                texts = metadata.requires(one.name) or []
+            for text in texts:
+                other = Requirement(text)
+                if other.marker is None or other.marker.evaluate({"extra": extra}):
+                    waiting.append(other)
+    names = {name for name, _ in seen}
+    return {
+        module
+        for module, owners in metadata.packages_distributions().items()
+        if names & {owner.lower().replace("_", "-") for owner in owners}
+    }
+
+
+def run(file: Path, folder: Path) -> str:
+    """Run a file in a process of its own, as a reader does; return what it prints."""
+    path = os.pathsep.join(str(REPOSITORY / root) for root in ("core", "adapters"))
+    done = subprocess.run(
+        [sys.executable, str(file)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "code", [pytest.param(code, id=name) for name, code in python_blocks()]
+)
+def test_a_block_copied_into_a_file_runs(code: str, tmp_path: Path) -> None:
+    file = tmp_path / "copied.py"
+    file.write_text(code, "utf-8")
+    run(file, tmp_path)
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
+def test_an_example_runs_and_reaches_full_size(file: Path, tmp_path: Path) -> None:
+    output = run(file, tmp_path)
+    sides = [int(side) for side in re.findall(r"\b(32|48|64)\b(?= pixels|, ')", output)]
+    assert sides == [32, 32, 32, 32, 48, 48, 64, 64]
+
+
+def test_the_frameworks_print_what_the_loop_prints(tmp_path: Path) -> None:
+    loop, lightning = (
+        run(DOCS / "examples" / f"start_{name}.py", tmp_path).splitlines()
+        for name in ("loop", "lightning")
+    )
+    assert len(loop) == 9
+    assert lightning[-9:] == loop
+
+
+def test_each_example_has_a_tab_that_marks_what_is_new() -> None:
+    page = (DOCS / "start.md").read_text("utf-8")
+    shown = re.findall(
+        r"```\{literalinclude\} examples/(\w+\.py)\n:language: python\n"
+        r":emphasize-lines: ([\d,-]+)\n```",
+        page,
+    )
+    assert sorted(name for name, _ in shown) == [file.name for file in EXAMPLES]
+    for name, marked in shown:
+        numbers = set()
+        for part in marked.split(","):
+            first, _, last = part.partition("-")
+            numbers |= set(range(int(first), int(last or first) + 1))
+        lines = (DOCS / "examples" / name).read_text("utf-8").splitlines()
+        new = {
+            number
+            for number, line in enumerate(lines, 1)
+            if re.search(r"upsize|\bresize\b|\bRamp\b", line)
+        }
+        assert numbers == new, name
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *DOCS.glob("*.ipynb")], ids=lambda page: page.name
+)
+def test_a_page_with_cells_says_how_they_run(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert (page in NOTEBOOKS) == (NOTE in text)
+    assert (page in NOTEBOOKS) == (f"<{page.stem}.ipynb>" in text)
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda page: page.name)
+def test_what_a_page_installs_is_what_its_cells_import(page: Path) -> None:
+    text = page.read_text("utf-8").replace('\\"', '"')
+    behind = text[text.index(NOTE) :]
+    command = re.search(r"pip install ([^`#\n]+)", behind)
+    assert command is not None
+    assert needs(cells(page)) <= installed_by(command[1])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_are_of_a_kind_that_is_checked(page: Path) -> None:
+    for info, text in fences(page):
+        assert info in KINDS or info.startswith("{"), (info, text)
+
+
+def test_only_extras_that_exist_are_named() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    extras = set(project["project"]["optional-dependencies"])
+    for page in PAGES:
+        for names in re.findall(
+            r'"(?:upsize|\.)\[([\w,]+)\]"', page.read_text("utf-8")
+        ):
+            assert set(names.split(",")) <= extras, page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if link.startswith(("https://", "#")):
+            continue
+        target = page.parent / link.partition("#")[0]
+        assert target.exists() or target.with_suffix(".md").exists(), link
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    index = (DOCS / "index.md").read_text("utf-8")
+    listed = {
+        line
+        for info, text in fences(DOCS / "index.md")
+        if info == "{toctree}"
+        for line in text.splitlines()
+        if line and not line.startswith(":")
+    }
+    pages = {path.stem for kind in ("md", "ipynb") for path in DOCS.glob(f"*.{kind}")}
+    assert listed == pages - {"index"}, index
