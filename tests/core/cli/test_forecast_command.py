@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
+from tests.core.forecast.made import by_pixels, forecast
 from typer.testing import CliRunner, Result
 
 from upsize.cli._app import app
 from upsize.demo._forecast import workload
-from upsize.forecast import Forecast
+from upsize.forecast import Forecast, measure
 
 TRAIN = """
 import torch
@@ -136,14 +138,32 @@ def test_the_picture(train: Path, tmp_path: Path) -> None:
     assert text.count("<svg") == 1
 
 
-def test_no_schedule_fits_the_budget(train: Path) -> None:
-    result = run(f"{train}:make", "--budget", "0.02")
+@pytest.mark.parametrize(
+    ("budget", "text"),
+    [
+        ("0.02", "For 2% of the time, with the loader as it is: none. "),
+        ("0.8", "For 80% of the time, with the loader as it is\nRamp(initial_size="),
+    ],
+)
+def test_the_schedule_for_a_budget(
+    budget: str, text: str, train: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = train.with_name("own.json")
+    own.write_text('{"kind": "ramp", "initial_size": 64, "final_size": 128}', "utf-8")
+
+    # Known costs: on measured ones the machine decides whether anything fits.
+    @wraps(measure)
+    def known(**_: object) -> Forecast:
+        return forecast(by_pixels())
+
+    monkeypatch.setattr("upsize.forecast.measure", known)
+    result = run(f"{train}:make", "--schedule", own, "--budget", budget)
     assert result.exit_code == 0, result.output
-    assert "For 2% of the time, with the loader as it is: none." in result.output
+    assert text in result.output
 
 
 def test_the_demo() -> None:
-    result = run("--demo", "--size", "32", "--budget", "0.99")
+    result = run("--demo", "--size", "32")
     assert result.exit_code == 0, result.output
     assert "fastxtend, with a sized loader" in result.output
     assert "with a sized loader by" in result.output
