@@ -8,16 +8,15 @@ import numpy as np
 from fastai.data.block import CategoryBlock, DataBlock
 from fastai.data.transforms import IndexSplitter
 from fastai.torch_core import TensorImage
-from fastai.vision.core import PILImage
+from fastai.vision.core import PILImage, Transform
 from fastai.vision.data import ImageBlock
-from fasttransform import Transform
 
 from upsize.fastai import sized
 
 FULL, COUNT = 32, 26
 
 
-def photograph(index: int) -> Any:
+def photograph(index: int) -> PILImage:
     rng = np.random.default_rng(index)
     shape = 40 + index % 5, 48 + index % 3, 3
     return PILImage.create(rng.integers(0, 255, shape, dtype=np.uint8))
@@ -32,7 +31,7 @@ class Came(Transform):
         super().__init__()
         self.sizes: list[tuple[int, int]] = []
 
-    def encodes(self, x: TensorImage) -> Any:
+    def encodes(self, x: TensorImage) -> TensorImage:
         self.sizes.append(tuple(x.shape[-2:]))
         return x
 

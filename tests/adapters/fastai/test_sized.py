@@ -273,7 +273,7 @@ class TestClocks:
 
     def test_items_that_are_skipped(self) -> None:
         class Skip(Transform):
-            def encodes(self, x: PILImage) -> Any:
+            def encodes(self, x: PILImage) -> PILImage:
                 if x.width == 49:  # every third one
                     raise SkipItemException
                 return x
@@ -331,7 +331,7 @@ class TestData:
         assert [batch.shape[-1] for batch in loader] == [16, 24]
 
     def test_masks(self) -> None:
-        def mask(index: int) -> Any:
+        def mask(index: int) -> PILMask:
             return PILMask.create(np.asarray(photograph(index))[..., 0] // 64)
 
         block = DataBlock(

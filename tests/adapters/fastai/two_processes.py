@@ -47,7 +47,7 @@ class Came(IntToFloatTensor):
         super().__init__()
         self.widths: list[int] = []
 
-    def encodes(self, x: TensorImage) -> Any:
+    def encodes(self, x: TensorImage) -> TensorImage:
         self.widths.append(x.shape[-1])
         return x.float() / 255
 

@@ -141,9 +141,11 @@ class TestSizes:
             sizes.watch(module), sized(plain(**workers), resumed),
             ckpt_path=str(tmp_path / "step=10.ckpt"), **whole,
         )  # fmt: skip
-        assert module.steps == list(range(10, 21))
+        # Lightning 2.4 trains a batch more after a resume in mid-epoch.
+        end = 22 if L.__version__.startswith("2.4.") else 21
+        assert module.steps == list(range(10, end))
         assert sizes.came == [
-            resumed.plan.size_at(step).width for step in range(10, 21)
+            resumed.plan.size_at(min(step, 20)).width for step in module.steps
         ]
         assert resumed.corrected == 0
 
