@@ -262,11 +262,15 @@ def oldest(session: nox.Session) -> None:
     session.install(
         *("-e", ".[demo]", "--group=test"),
         *("lightning==2.4.0", "pytorch-lightning==2.4.0", "accelerate==1.1.0"),
+        # The newest: what compares the frameworks needs it.
+        "fastai",
     )
     # Old frameworks on a newer torch warn of much that is not ours.
     session.run(
         *("pytest", "tests/adapters/accelerate", "tests/adapters/lightning"),
-        *("-o", "filterwarnings=default"),
+        # The Trainer of transformers does not run on this Accelerate.
+        *("tests/adapters/test_follow.py", "tests/adapters/test_targets.py"),
+        *("-k", "not through_transformers", "-o", "filterwarnings=default"),
         *session.posargs,
         env={"JSONARGPARSE_DEPRECATION_WARNINGS": "off"},
     )
@@ -281,9 +285,10 @@ def oldest_transformers(session: nox.Session) -> None:
     )
     session.run(
         *("pytest", "tests/adapters/transformers", "-o", "filterwarnings=default"),
-        # With accelerate 1.3 a plain Trainer, too, draws other batches after a resume.
+        # With accelerate 1.3 a plain Trainer, too, draws other batches when
+        # it is resumed in the middle of a later epoch.
         "--deselect=tests/adapters/transformers/test_run.py"
-        "::TestCheckpoints::test_resumed_as_if_it_was_never_interrupted",
+        "::TestCheckpoints::test_resumed_as_if_it_was_never_interrupted[12]",
         *session.posargs,
     )
 
