@@ -12,8 +12,8 @@ try:
 except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
     raise missing_extra("torch", "Detectors") from error
 
-from upsize._scale import scale
 from upsize.schedule import Plan, Size
+from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
 
 __all__ = ["FollowDetector", "follow_detector", "sync_detector"]
@@ -69,13 +69,13 @@ def _sync(transform: Any, size: Size, full: Size) -> dict[str, Any]:
     longer, whole = max(size), max(full)
 
     def share(side: int) -> int:
-        return scale((side, side), (longer, longer), (whole, whole)).height
+        return in_ratio((side, side), (longer, longer), of=(whole, whole)).height
 
     transform.min_size = tuple(map(share, before["min_size"]))
     transform.max_size = share(before["max_size"])
     if before["fixed_size"] is not None:
         width, height = before["fixed_size"]
-        fixed = scale((height, width), size, full)
+        fixed = in_ratio((height, width), size, of=full)
         transform.fixed_size = (fixed.width, fixed.height)
     return before
 

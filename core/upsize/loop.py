@@ -13,12 +13,12 @@ try:
 except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
     raise missing_extra("torch", "Training loops") from error
 
-from upsize._clock import Clock, State, advance, end_epoch, read_state
-from upsize._dry_run import dry_run
-from upsize._full_size import FullSizeCheck, corrected_batches
-from upsize._resume import resume
 from upsize.follow import Applier
 from upsize.resize import Resizer
+from upsize.run._dry_run import dry_run
+from upsize.run._full_size import FullSizeCheck, corrected_batches
+from upsize.run._position import Clock, State, advance, end_epoch, read_state
+from upsize.run._resume import resume
 from upsize.schedule import Linear, MultiScale, Phases, Plan, Ramp, Size
 from upsize.schedule._run import run_length
 from upsize.schedule._size import check_whole_number

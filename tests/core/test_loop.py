@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from upsize._clock import Clock, advance, end_epoch
 from upsize.loop import ProgressiveResize
 from upsize.resize import Resizer
+from upsize.run._position import Clock, advance, end_epoch
 from upsize.schedule import Phases, Plan, Ramp, Size
 
 RAMP = Ramp(final_size=32, increase_by=8)

@@ -12,11 +12,11 @@ from accelerate import Accelerator
 from accelerate.data_loader import DataLoaderStateMixin
 from torch import nn
 
-from upsize._clock import Clock
-from upsize._compiled import warn_of_recompiles
 from upsize.follow import Applier
 from upsize.loop import ProgressiveResize as _LoopResize
 from upsize.resize import Resizer
+from upsize.run._compiled import warn_of_recompiles
+from upsize.run._position import Clock
 from upsize.schedule import Linear, MultiScale, Phases, Ramp, Size
 from upsize.schedule._run import run_length
 

@@ -11,10 +11,10 @@ from fastai.data.core import Pipeline
 from fastai.vision.augment import AffineCoordTfm, RandomResizedCropGPU
 from torch import Tensor
 
-from upsize._interpolate import Mode
-from upsize._scale import scale
 from upsize.resize import Resizer
+from upsize.resize._interpolate import Mode
 from upsize.schedule import Size
+from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
 
 __all__ = [
@@ -132,7 +132,7 @@ def _told(transforms: list[Any], size: Size, mode: Mode) -> Iterator[None]:
     try:
         if size != full:
             for t, old, _ in before:
-                t.size = tuple(scale(as_size(_plain(old)), size, full))
+                t.size = tuple(in_ratio(as_size(_plain(old)), size, of=full))
                 t.mode = mode
         yield
     finally:

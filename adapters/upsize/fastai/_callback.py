@@ -11,7 +11,6 @@ from fastai.callback.schedule import Learner
 from fastai.callback.tracker import TrackerCallback
 from torch.cuda import device_count
 
-from upsize._interpolate import Mode
 from upsize.fastai._column import SizeColumn
 from upsize.fastai._guard import FitGuard
 from upsize.fastai._peek import image_size
@@ -19,6 +18,7 @@ from upsize.fastai._run import Run
 from upsize.fastai._settings import Settings, WhenFrozen, schedule_of
 from upsize.follow import Applier
 from upsize.resize import Resizer
+from upsize.resize._interpolate import Mode
 from upsize.schedule import IncreaseMode, Linear, MultiScale, Phases, Plan, Ramp, Size
 
 __all__ = ["ProgressiveResize"]

@@ -9,9 +9,9 @@ import torch
 from fastai.data.load import DataLoader, to_device
 from torch.utils.data import IterableDataset
 
-from upsize._dry_run import random_state
 from upsize.fastai._batch_tfms import pipeline_of
 from upsize.resize import Resizer
+from upsize.run._dry_run import random_state
 from upsize.schedule import Size
 
 __all__ = ["image_size"]

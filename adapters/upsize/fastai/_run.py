@@ -13,9 +13,6 @@ import torch
 from fastai.basics import get_model
 from fastai.torch_core import rank_distrib
 
-from upsize._compiled import warn_of_recompiles
-from upsize._dry_run import dry_run
-from upsize._full_size import FullSizeCheck, warn_at_end
 from upsize.fastai._ahead import ahead_of
 from upsize.fastai._batch_tfms import came_at, pipeline_of, resizes, sized_pipeline
 from upsize.fastai._checks import check_sized
@@ -23,6 +20,9 @@ from upsize.fastai._settings import Settings
 from upsize.fastai._steps import Steps
 from upsize.fastai._targets import policies, repeat
 from upsize.resize import Resizer
+from upsize.run._compiled import warn_of_recompiles
+from upsize.run._dry_run import dry_run
+from upsize.run._full_size import FullSizeCheck, warn_at_end
 from upsize.schedule import Plan, Size
 from upsize.schedule._base import Stage
 

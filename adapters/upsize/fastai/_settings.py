@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from upsize._interpolate import Mode, check_mode
 from upsize.follow import Applier
+from upsize.resize._interpolate import Mode, check_mode
 from upsize.schedule import IncreaseMode, Linear, MultiScale, Phases, Ramp
 from upsize.schedule._base import check_schedule
 from upsize.schedule._size import check_whole_number

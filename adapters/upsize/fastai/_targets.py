@@ -11,7 +11,7 @@ from fastai.vision.core import TensorPoint
 from torch import Tensor
 from torchvision import tv_tensors
 
-from upsize._containers import Path, leaves, replace
+from upsize.resize._containers import Path, leaves, replace
 from upsize.schedule import Size
 
 __all__ = ["policies", "repeat"]

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from upsize._full_size import warn_at_end
 from upsize.follow import Applier
 from upsize.lightning._batch_hook import BatchHook
 from upsize.lightning._clock import clock_of
@@ -14,6 +13,7 @@ from upsize.lightning._report import Report
 from upsize.lightning._run import Run, Settings
 from upsize.lightning._state import State, read_state
 from upsize.resize import Resizer
+from upsize.run._full_size import warn_at_end
 from upsize.schedule import Linear, MultiScale, Phases, Plan, Ramp, Size
 from upsize.schedule._base import check_schedule
 from upsize.schedule._size import as_size, check_whole_number

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from upsize._compiled import warn_of_recompiles
-from upsize._dry_run import dry_run
-from upsize._full_size import FullSizeCheck
 from upsize.follow import Applier
 from upsize.lightning._clock import Clock, steps_ahead
 from upsize.lightning._state import State, go_on
 from upsize.resize import Resizer
+from upsize.run._compiled import warn_of_recompiles
+from upsize.run._dry_run import dry_run
+from upsize.run._full_size import FullSizeCheck
 from upsize.schedule import Linear, MultiScale, Phases, Plan, Ramp, Size
 
 __all__ = ["Run", "Settings"]

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from upsize._resume import resume
 from upsize.lightning._clock import Counts
+from upsize.run._resume import resume
 from upsize.schedule import Plan
 
 __all__ = ["State", "go_on", "read_state"]

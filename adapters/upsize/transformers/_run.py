@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 from transformers.trainer_utils import has_length
 
-from upsize._clock import Clock
-from upsize._resume import resume
 from upsize.loop import ProgressiveResize as _LoopResize
+from upsize.run._position import Clock
+from upsize.run._resume import resume
 from upsize.schedule import Plan, Size
 from upsize.transformers._settings import Settings
 

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
-from upsize._compiled import warn_of_recompiles
-from upsize._dry_run import untouched
-from upsize._full_size import warn_at_end
+from upsize.run._compiled import warn_of_recompiles
+from upsize.run._dry_run import untouched
+from upsize.run._full_size import warn_at_end
 from upsize.schedule import Plan, Ramp, Size
 from upsize.transformers._positions import Positions
 from upsize.transformers._run import Run, saved_plan

@@ -85,7 +85,7 @@ def _runner(framework: str | None) -> Runner:
         warnings.simplefilter("ignore")
         # Says which extra is missing, where one is.
         _ = import_module(f"upsize.{framework}").ProgressiveResize
-        runner: Runner = import_module(f"upsize.demo._{framework}").train
+        runner: Runner = import_module(f"upsize.{framework}._demo").train
     return runner
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from upsize._extras import missing_extra
-from upsize.loading._files import readable_suffixes
+from upsize.loading._images._files import readable_suffixes
 
 __all__ = [
     "Data",

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from upsize._dry_run import untouched
-from upsize._evenly import evenly
 from upsize.forecast._blocks import Fixed, Way
 from upsize.loading import sized
 from upsize.models._probe import Forward, to_device
 from upsize.resize import Resizer
+from upsize.run._dry_run import untouched
 from upsize.schedule import Plan, Ramp, Size
 from upsize.schedule._size import as_size
+from upsize.schedule._spread import spread
 
 __all__ = ["kept", "sizes_to_measure", "step_of", "ways_of"]
 
@@ -82,7 +82,7 @@ def sizes_to_measure(
                 f"final_size {full} is not that of the plan, {plan.final_size}: leave it "
                 "out"
             )
-        below = evenly(sorted({*plan.sizes, full}, key=math.prod), _MOST)[:-1]
+        below = spread(sorted({*plan.sizes, full}, key=math.prod), _MOST)[:-1]
     elif sizes is not None:
         below = sorted({as_size(size) for size in sizes} - {full}, key=math.prod)
     else:

@@ -16,15 +16,15 @@ from upsize.loading._context import SampleSize, current_size, sample_size
 from upsize.loading._sized import sized
 
 if TYPE_CHECKING:
-    from upsize.loading._copies import (
+    from upsize.loading._copies._read import CopyLoader
+    from upsize.loading._copies._small_copies import (
         CopiesEstimate,
         CopiesReport,
         estimate_copies,
         small_copies,
     )
-    from upsize.loading._copies_read import CopyLoader
-    from upsize.loading._crop import RandomResizedCropDecode
-    from upsize.loading._decode import open_image
+    from upsize.loading._images._crop import RandomResizedCropDecode
+    from upsize.loading._images._decode import open_image
 
 __all__ = [
     "CopiesEstimate",
@@ -42,13 +42,13 @@ __all__ = [
 
 # These read image files: who has no Pillow needs none for the rest.
 _OF_FILES = {
-    "CopiesEstimate": "_copies",
-    "CopiesReport": "_copies",
-    "CopyLoader": "_copies_read",
-    "RandomResizedCropDecode": "_crop",
-    "estimate_copies": "_copies",
-    "open_image": "_decode",
-    "small_copies": "_copies",
+    "CopiesEstimate": "_copies._small_copies",
+    "CopiesReport": "_copies._small_copies",
+    "CopyLoader": "_copies._read",
+    "RandomResizedCropDecode": "_images._crop",
+    "estimate_copies": "_copies._small_copies",
+    "open_image": "_images._decode",
+    "small_copies": "_copies._small_copies",
 }
 
 
@@ -56,5 +56,5 @@ def __getattr__(name: str) -> Any:
     """Import what reads image files when it is asked for."""
     if name not in _OF_FILES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import_module(f"{__name__}._files")  # says how Pillow is installed
+    import_module(f"{__name__}._images._files")  # says how Pillow is installed
     return getattr(import_module(f"{__name__}.{_OF_FILES[name]}"), name)

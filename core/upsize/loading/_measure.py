@@ -16,11 +16,11 @@ from torch.utils.data import Dataset, default_collate
 
 from upsize._extras import missing_extra
 from upsize.loading._batches import SizedBatch
-from upsize.loading._copies_files import image_files
-from upsize.loading._copies_read import CopyLoader
-from upsize.loading._crop import RandomResizedCropDecode
+from upsize.loading._copies._files import image_files
+from upsize.loading._copies._read import CopyLoader
 from upsize.loading._dataset import SizedDataset
-from upsize.loading._decode import open_image
+from upsize.loading._images._crop import RandomResizedCropDecode
+from upsize.loading._images._decode import open_image
 from upsize.schedule import Plan, Size
 
 __all__ = ["LoadingTime", "measure_loading"]

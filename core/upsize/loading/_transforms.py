@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.utils.data import Dataset
 
-from upsize._scale import scale
 from upsize.loading._kinds import SIZE_LIKE, Axes, is_transform, kind_of
 from upsize.schedule import Size
+from upsize.schedule._ratio import in_ratio
 
 __all__ = ["Pixels", "check_transforms", "find_pixels", "resized"]
 
@@ -128,7 +128,7 @@ def _scaled(value: Any, axes: Axes, size: Size, full: Size) -> Any:
     """Return the pixels of an attribute for ``size``, in the type that they have."""
     if isinstance(value, Integral):
         side = int(value)
-        sides = scale((side, side), size, full) if side else Size(0, 0)
+        sides = in_ratio((side, side), size, of=full) if side else Size(0, 0)
         if axes == "height":
             return sides.height
         # Of one side for both, the larger: it covers sizes whose sides are rounded.

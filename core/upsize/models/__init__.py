@@ -14,7 +14,7 @@ try:
 except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
     raise missing_extra("torch", "Models") from error
 
-from upsize.models._adapt import adapt
+from upsize.models._adapt._adapt import adapt
 from upsize.models._bn import update_bn
 from upsize.models._changes import Adaptation
 from upsize.models._check import check

@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import swa_utils
 
-from upsize._dry_run import random_state
 from upsize.models._probe import Forward, check_plan, device_of, to_device
 from upsize.resize import Resizer
+from upsize.run._dry_run import random_state
 from upsize.schedule import Plan, Size
 from upsize.schedule._size import as_size, check_whole_number
 

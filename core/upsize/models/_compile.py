@@ -11,11 +11,11 @@ from torch import nn
 from torch._dynamo.exc import FailOnRecompileLimitHit
 from torch._dynamo.utils import counters
 
-from upsize._compiled import is_compiled
 from upsize.models._dynamic import mark_dynamic
 from upsize.models._probe import Forward, Probe, check_plan
 from upsize.models._report import align
 from upsize.resize import Resizer
+from upsize.run._compiled import is_compiled
 from upsize.schedule import Plan, Size
 
 __all__ = ["PrewarmReport", "PrewarmRow", "prewarm"]

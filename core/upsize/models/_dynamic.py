@@ -7,8 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from upsize._containers import leaves
 from upsize.resize import Resizer
+from upsize.resize._containers import leaves
 
 __all__ = ["mark_dynamic"]
 

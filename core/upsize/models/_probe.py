@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from upsize._containers import leaves
-from upsize._containers import replace as replace_leaves
-from upsize._dry_run import dry_run, untouched
 from upsize.resize import Resizer
+from upsize.resize._containers import leaves
+from upsize.resize._containers import replace as replace_leaves
+from upsize.run._dry_run import dry_run, untouched
 from upsize.schedule import Plan, Size
 
 __all__ = ["Forward", "Probe", "check_plan", "device_of", "peak_memory", "to_device"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from upsize._evenly import evenly
+from upsize.schedule._spread import spread
 
 if TYPE_CHECKING:
     from typing import Any
@@ -65,7 +65,7 @@ def batch(
         raise ValueError(
             f"count must be at least 1 and stages at least 2, not {count} and {stages}"
         )
-    sizes = evenly(sorted(plan.sizes, key=math.prod), stages)
+    sizes = spread(sorted(plan.sizes, key=math.prod), stages)
     rows = [pictures(data, size, plan.final_size, resizer, count) for size in sizes]
     columns = len(rows[0])
     figure = Figure(figsize=(2 * columns, 2 * len(rows)), layout="constrained")

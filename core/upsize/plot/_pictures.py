@@ -11,12 +11,12 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Polygon
 from torch import Tensor
 
-from upsize._containers import item_of, label
-from upsize._geometry import corners
-from upsize._policies import BOXES, KEYPOINTS, box_format
-from upsize._roles import first_image
 from upsize.plot._style import STYLES, style
 from upsize.resize import Resizer
+from upsize.resize._containers import item_of, label
+from upsize.resize._geometry import corners
+from upsize.resize._policies import BOXES, KEYPOINTS, box_format
+from upsize.resize._roles import first_image
 from upsize.schedule import Size
 
 __all__ = ["Picture", "draw", "pictures"]

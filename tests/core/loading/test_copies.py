@@ -24,15 +24,14 @@ from torchvision.datasets.folder import default_loader
 from upsize.loading import (
     CopiesReport,
     CopyLoader,
-    _copies,
-    _copies_job,
     estimate_copies,
     open_image,
     sample_size,
     small_copies,
 )
-from upsize.loading._copies_files import Source, image_files, make_copies
-from upsize.loading._copies_plan import CopySettings, copy_size, sizes_of
+from upsize.loading._copies import _job, _small_copies
+from upsize.loading._copies._files import Source, image_files, make_copies
+from upsize.loading._copies._settings import CopySettings, copy_size, sizes_of
 from upsize.schedule import Linear, Phases, Ramp, Size
 
 FULL = Size(224, 224)
@@ -186,7 +185,7 @@ class TestMaking:
     def test_one_for_each_core(
         self, folders: Folders, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(_copies.os, "cpu_count", lambda: 2)
+        monkeypatch.setattr(_small_copies.os, "cpu_count", lambda: 2)
         assert make(folders, workers=None).made == 4
 
 
@@ -261,7 +260,7 @@ class TestKilled:
             arguments[-1].write(b"half")
             raise OSError("no space left on device")
 
-        monkeypatch.setattr("upsize.loading._copies_files.encode", encode)
+        monkeypatch.setattr("upsize.loading._copies._files.encode", encode)
         with pytest.raises(OSError, match="no space left"):
             make(folders)
         assert files(folders.target) == {}
@@ -269,16 +268,16 @@ class TestKilled:
     def test_a_worker_ends_with_its_parent(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        _copies_job._end_with_parent()  # the main process has none
+        _job._end_with_parent()  # the main process has none
         ended: list[int] = []
 
         class Parent:
             def join(self) -> None:
                 pass
 
-        monkeypatch.setattr(_copies_job.multiprocessing, "parent_process", Parent)
-        monkeypatch.setattr(_copies_job.os, "_exit", ended.append)
-        _copies_job._end_with_parent()
+        monkeypatch.setattr(_job.multiprocessing, "parent_process", Parent)
+        monkeypatch.setattr(_job.os, "_exit", ended.append)
+        _job._end_with_parent()
         deadline = time.monotonic() + 10
         while not ended and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -321,7 +320,7 @@ class TestEstimate:
         self, folders: Folders, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         usage = shutil.disk_usage(folders.source)._replace(free=10)
-        monkeypatch.setattr(_copies_job.shutil, "disk_usage", lambda place: usage)
+        monkeypatch.setattr(_job.shutil, "disk_usage", lambda place: usage)
         with pytest.raises(
             ValueError, match=r"small: .*4 images need about .* are free"
         ):

@@ -21,7 +21,7 @@ from upsize.loading import (
     sample_size,
     small_copies,
 )
-from upsize.loading._files import ImageFile
+from upsize.loading._images._files import ImageFile
 from upsize.schedule import Size
 
 FULL = Size(224, 224)

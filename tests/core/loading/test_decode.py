@@ -19,14 +19,14 @@ from torchvision.datasets.folder import default_loader
 
 from upsize import loading
 from upsize.loading import open_image, sample_size
-from upsize.loading._decode import largest_reduction
-from upsize.loading._files import open_file
-from upsize.loading._jpeg import comment
+from upsize.loading._images._decode import largest_reduction
+from upsize.loading._images._files import open_file
+from upsize.loading._images._jpeg import comment
 from upsize.schedule import Size
 
 HALF = Size(112, 112), Size(224, 224)
 FULL = Size(224, 224), Size(224, 224)
-COPY = "upsize.loading._jpeg.simplejpeg"
+COPY = "upsize.loading._images._jpeg.simplejpeg"
 
 
 def photograph(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -147,7 +147,7 @@ class TestHowFar:
         self, image: tuple[int, int], full: int, data: Any
     ) -> None:
         from upsize.loading._context import SampleSize
-        from upsize.loading._decode import _reduction
+        from upsize.loading._images._decode import _reduction
 
         size = data.draw(st.integers(1, full))
         sample = SampleSize(Size(size, size), Size(full, full))
@@ -225,7 +225,7 @@ def test_what_is_missing() -> None:
     code = (
         "import sys\nsys.modules['simplejpeg'] = None\n"
         "from upsize.loading import open_image\n"
-        "import upsize.loading._jpeg as files\nassert files.simplejpeg is None\n"
+        "import upsize.loading._images._jpeg as files\nassert files.simplejpeg is None\n"
         "for name in [n for n in sys.modules if n.startswith(('PIL', 'upsize'))]:\n"
         "    del sys.modules[name]\n"
         "sys.modules['PIL'] = None\nimport upsize.loading\n"

@@ -10,7 +10,7 @@ from tests.core.loading.images import FULL, Images
 from torch.utils.data import DataLoader
 
 from upsize.loading import sized
-from upsize.loading._copies_plan import sizes_of
+from upsize.loading._copies._settings import sizes_of
 from upsize.loop import ProgressiveResize
 from upsize.schedule import MultiScale, Phases, Ramp
 

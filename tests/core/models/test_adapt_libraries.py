@@ -30,7 +30,7 @@ from torchvision.ops import Conv2dNormActivation
 from transformers import BertConfig, BertModel, ResNetConfig, ResNetModel
 
 from upsize.models import adapt
-from upsize.models._relative import bias_of, resize_table
+from upsize.models._adapt._relative import bias_of, resize_table
 
 
 def images(*size: int) -> Tensor:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from upsize._extras import missing_extra
-from upsize._scale import scale
 from upsize.loading._context import current_size
-from upsize.loading._copies_read import CopyLoader, original_size
-from upsize.loading._cut import FILTERS, Crop, Cut, Output, cut
-from upsize.loading._decode import largest_reduction
-from upsize.loading._files import open_file
+from upsize.loading._copies._read import CopyLoader, original_size
+from upsize.loading._images._cut import FILTERS, Crop, Cut, Output, cut
+from upsize.loading._images._decode import largest_reduction
+from upsize.loading._images._files import open_file
 from upsize.schedule import Size
+from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class RandomResizedCropDecode:
         """
         sample = current_size()
         full = as_size(self.size)
-        size = full if sample is None else scale(full, *sample)
+        size = full if sample is None else in_ratio(full, sample.size, of=sample.full)
         how = Cut(size, self.interpolation, self.output)
         crop = None
         if self.copies is not None and sample is not None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from upsize.loading._copies_files import PART, Made, Source, copy_path
-from upsize.loading._copies_plan import CopySettings
+from upsize.loading._copies._files import PART, Made, Source, copy_path
+from upsize.loading._copies._settings import CopySettings
 
 __all__ = ["Manifest", "read_settings"]
 

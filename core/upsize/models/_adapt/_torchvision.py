@@ -8,9 +8,9 @@ from torchvision import models
 from torchvision.models.maxvit import MaxVit
 from torchvision.models.vision_transformer import Encoder, VisionTransformer
 
+from upsize.models._adapt._torchvision_maxvit import adapt_maxvit
 from upsize.models._changes import Changes
 from upsize.models._kinds import Note, name_of
-from upsize.models._torchvision_maxvit import adapt_maxvit
 from upsize.resize import resize
 from upsize.schedule import Size
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from upsize.schedule import Size
 
-__all__ = ["scale"]
+__all__ = ["in_ratio"]
 
 
-def scale(
-    pixels: tuple[int, int], size: tuple[int, int], full: tuple[int, int]
+def in_ratio(
+    pixels: tuple[int, int], size: tuple[int, int], *, of: tuple[int, int]
 ) -> Size:
-    """Return ``pixels`` in the ratio of ``size`` to ``full``, to the nearest pixel.
+    """Return ``pixels`` in the ratio of ``size`` to ``of``, to the nearest pixel.
 
     Exact integers; a half is rounded up, and no side falls below one pixel.
 
     Args:
         pixels: (height, width) at full size, of a transform that may differ from it.
-        size: (height, width) that the images shall have.
-        full: (height, width) of the full size.
+        size: (height, width) that the images will have.
+        of: (height, width) of the full size.
 
     Example:
-        >>> scale((256, 256), size=(112, 112), full=(224, 224))
+        >>> in_ratio((256, 256), (112, 112), of=(224, 224))
         Size(height=128, width=128)
     """
-    sides = zip(pixels, size, full, strict=True)
+    sides = zip(pixels, size, of, strict=True)
     return Size(*(max(1, (2 * side * s + f) // (2 * f)) for side, s, f in sides))

@@ -1,4 +1,4 @@
-"""upsize._containers: walk and rebuild any nesting of containers."""
+"""upsize.resize._containers: walk and rebuild any nesting of containers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upsize._containers import find, item_of, label, leaves, node_at, replace, spell
+from upsize.resize._containers import (
+    find,
+    item_of,
+    label,
+    leaves,
+    node_at,
+    replace,
+    spell,
+)
 
 OLD, NEW = object(), object()
 

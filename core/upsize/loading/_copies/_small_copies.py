@@ -8,8 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from upsize.loading._copies_job import CopiesEstimate, CopiesReport, Job, Track
-from upsize.loading._copies_plan import copy_settings
+from upsize.loading._copies._job import CopiesEstimate, CopiesReport, Job, Track
+from upsize.loading._copies._settings import copy_settings
 from upsize.schedule import Plan
 
 __all__ = ["CopiesEstimate", "CopiesReport", "estimate_copies", "small_copies"]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from upsize.loading._context import SampleSize, current_size
-from upsize.loading._copies_files import copy_name
-from upsize.loading._copies_manifest import read_settings
-from upsize.loading._copies_plan import CopySettings
-from upsize.loading._decode import open_image
-from upsize.loading._files import ImageFile, open_file
+from upsize.loading._copies._files import copy_name
+from upsize.loading._copies._manifest import read_settings
+from upsize.loading._copies._settings import CopySettings
+from upsize.loading._images._decode import open_image
+from upsize.loading._images._files import ImageFile, open_file
 from upsize.schedule import Size
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from upsize._containers import Path, label, leaves
-from upsize._listed import looks_listed
-from upsize._policies import BOXES, CANDIDATE, INPUT, KEYPOINTS, POINTS, POLICIES
+from upsize.resize._containers import Path, label, leaves
+from upsize.resize._listed import looks_listed
+from upsize.resize._policies import BOXES, CANDIDATE, INPUT, KEYPOINTS, POINTS, POLICIES
 from upsize.schedule import Size
 
 __all__ = ["Role", "assign", "first_image", "image_paths", "target_policies"]

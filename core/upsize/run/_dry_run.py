@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from upsize._containers import leaves
+from upsize.resize._containers import leaves
 from upsize.schedule import Size
 
 __all__ = ["dry_run", "random_state", "untouched"]

@@ -12,9 +12,9 @@ from timm.models.swin_transformer_v2 import SwinTransformerV2, SwinTransformerV2
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
+from upsize.models._adapt._timm_maxvit import adapt_maxvit, is_maxvit
 from upsize.models._changes import Changes
 from upsize.models._kinds import Note, name_of
-from upsize.models._timm_maxvit import adapt_maxvit, is_maxvit
 from upsize.schedule import Size
 
 __all__ = ["adapt_timm"]

@@ -1,4 +1,4 @@
-"""Resize images: one tensor with :func:`resize`, a whole batch with :class:`Resizer`."""
+"""Resize a whole batch."""
 
 from __future__ import annotations
 
@@ -6,78 +6,24 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from upsize._extras import missing_extra
+import torch
+from torch import Tensor
 
-try:
-    import torch
-    from torch import Tensor
-except ModuleNotFoundError as error:
-    raise missing_extra("torch", "PyTorch tensors") from error
-
-from upsize._containers import Path, find, label, replace, spell
-from upsize._geometry import thin
-from upsize._interpolate import Mode, check_mode, interpolate
-from upsize._listed import ImageList, image_list
-from upsize._policies import BOXES, CANDIDATE, INPUT, Request, apply, box_format
-from upsize._roles import Role, assign, first_image, image_paths, target_policies
-from upsize._scale import scale
+from upsize.resize._containers import Path, find, label, replace, spell
+from upsize.resize._geometry import thin
+from upsize.resize._interpolate import Mode, check_mode
+from upsize.resize._listed import ImageList, image_list
+from upsize.resize._policies import BOXES, CANDIDATE, INPUT, Request, apply, box_format
+from upsize.resize._roles import Role, assign, first_image, image_paths, target_policies
 from upsize.schedule import Size
+from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
 
-__all__ = ["Resizer", "resize"]
+__all__ = ["Resizer"]
 
 Batch = TypeVar("Batch")
 _PLAIN_IMAGES = (torch.float32, torch.float16, torch.bfloat16, torch.uint8)
 Selector: TypeAlias = Hashable | list[Any]
-
-
-def resize(
-    images: Tensor,
-    size: int | tuple[int, int],
-    *,
-    mode: Mode = "bilinear",
-    antialias: bool = True,
-) -> Tensor:
-    """Resize images to a height and width in pixels, always the last two dims.
-
-    Keeps the dtype, device, memory format and tensor subclass, and is differentiable.
-
-    Args:
-        images: Shape (..., height, width), any rank from 2: (channels, height, width),
-            (batch, channels, height, width), volumes (batch, channels, depth, height,
-            width), video (batch, time, channels, height, width). Never changed.
-        size: Pixels: (height, width), or one side of a square. No scale factors: they
-            lose a pixel at some sizes.
-        mode: "bilinear", "bicubic" and "area" blend pixels, of floating or uint8
-            images; uint8 is rounded and cut off, by bicubic on a CPU between its two
-            passes already, as Pillow does. "nearest" and "nearest-exact" pick them, of any dtype but complex:
-            pixel floor((i + 0.5) * height / new_height) for "nearest-exact", without
-            the 0.5 for "nearest", computed exactly, so a mask comes out the same in
-            every dtype.
-        antialias: Whether "bilinear" and "bicubic" smooth as they shrink, so that fine
-            patterns fade instead of turning into coarse ones. Nothing in other modes.
-
-    Returns:
-        Shape (..., new_height, new_width); ``images`` itself when it has that size.
-
-    Raises:
-        TypeError: For a dtype that ``mode`` cannot resize: labels are never blended.
-        ValueError: For a bad size, an unknown mode, or a rank below 2.
-
-    Example:
-        >>> import torch
-        >>> resize(torch.rand(8, 3, 224, 224), 124).shape
-        torch.Size([8, 3, 124, 124])
-        >>> stripes = torch.tensor([0.0, 1.0]).repeat(1, 1, 4, 8)  # 16 columns
-        >>> resize(stripes, (4, 4))[0, 0, 0]
-        tensor([0.4643, 0.5000, 0.5000, 0.5357])
-        >>> resize(stripes, (4, 4), mode="nearest-exact")[0, 0, 0]
-        tensor([0., 0., 0., 0.])
-    """
-    if not isinstance(images, Tensor):
-        raise TypeError(f"images must be a tensor, not a {type(images).__name__}")
-    check_mode(mode)
-    return interpolate(images, as_size(size), mode, antialias)
 
 
 @dataclass(frozen=True)
@@ -321,7 +267,7 @@ class Resizer:
 
         def requested(path: Path) -> Request:
             own = images.size_of(batch, path)
-            share = scale(own, size, whole)
+            share = in_ratio(own, size, of=whole)
             return Request(share, own, own, self.mode, self.antialias)
 
         return requested

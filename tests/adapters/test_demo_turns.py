@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from upsize.demo import Data, Labelled, Training, default_schedule, train
-from upsize.demo._lightning import train as train_with_lightning
 from upsize.demo._run import Runner
-from upsize.demo._transformers import train as train_with_transformers
+from upsize.lightning._demo import train as train_with_lightning
+from upsize.transformers._demo import train as train_with_transformers
 
 
 @pytest.fixture(params=[train_with_lightning, train_with_transformers])

@@ -19,7 +19,7 @@ try:
 except ModuleNotFoundError as error:  # pragma: no cover - in test_decode.py
     raise missing_extra("jpeg", "Image files") from error
 
-from upsize.loading import _jpeg
+from upsize.loading._images import _jpeg
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,9 +8,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from upsize._containers import Path, label, spell
-from upsize._geometry import FORMATS, outside, scale_boxes, scale_flow, scale_points
-from upsize._interpolate import Mode, interpolate
+from upsize.resize._containers import Path, label, spell
+from upsize.resize._geometry import (
+    FORMATS,
+    outside,
+    scale_boxes,
+    scale_flow,
+    scale_points,
+)
+from upsize.resize._interpolate import Mode, interpolate
 
 __all__ = [
     "BOXES",

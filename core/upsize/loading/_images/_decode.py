@@ -5,10 +5,10 @@ from __future__ import annotations
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from upsize._scale import scale
 from upsize.loading._context import SampleSize, current_size
-from upsize.loading._files import REDUCTIONS, open_file
+from upsize.loading._images._files import REDUCTIONS, open_file
 from upsize.schedule import Size
+from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import require_whole_number
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _reduction(image: Size, sample: SampleSize, cover: int | None) -> int:
     if cover is None:
         return largest_reduction(full, size)
     # Sides are rounded up when they are reduced: this is what decides, to the pixel.
-    need = max(scale((cover, cover), size, full))
+    need = max(in_ratio((cover, cover), size, of=full))
     short = min(image)
     return next(n for n in REDUCTIONS if n == 1 or -(-short // n) >= need)
 

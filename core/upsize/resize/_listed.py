@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from upsize._containers import Path, item_of, label, node_at
+from upsize.resize._containers import Path, item_of, label, node_at
 from upsize.schedule import Size
 
 __all__ = ["ImageList", "image_list", "looks_listed"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-__all__ = ["evenly"]
+__all__ = ["spread"]
 
 Item = TypeVar("Item")
 
 
-def evenly(items: Sequence[Item], most: int) -> list[Item]:
+def spread(items: Sequence[Item], most: int) -> list[Item]:
     """Return at most so many of the items, with the first and the last of them.
 
     Args:
@@ -18,7 +18,7 @@ def evenly(items: Sequence[Item], most: int) -> list[Item]:
         most: At least 2.
 
     Example:
-        >>> evenly(range(10), 4), evenly("ab", 4)
+        >>> spread(range(10), 4), spread("ab", 4)
         ([0, 3, 6, 9], ['a', 'b'])
     """
     if len(items) <= most:

@@ -99,7 +99,7 @@ def _is_from(module: nn.Module, library: str) -> bool:
 
 
 def _adapter(library: str) -> Any:
-    adapters = import_module(f"upsize.models._{library}")
+    adapters = import_module(f"upsize.models._adapt._{library}")
     return getattr(adapters, f"adapt_{library}")
 
 

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from PIL import Image
 from torch import Tensor
 
-from upsize._interpolate import Mode, interpolate
-from upsize.loading._files import ImageFile
+from upsize.loading._images._files import ImageFile
+from upsize.resize._interpolate import Mode, interpolate
 from upsize.schedule import Size
 
 __all__ = ["FILTERS", "Crop", "Cut", "Output", "cut"]

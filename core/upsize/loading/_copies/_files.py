@@ -10,9 +10,14 @@ from typing import IO, NamedTuple
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from upsize.loading._copies_plan import CopySettings, copy_size
-from upsize.loading._decode import largest_reduction
-from upsize.loading._files import ORIENTATION, ImageFile, open_file, readable_suffixes
+from upsize.loading._copies._settings import CopySettings, copy_size
+from upsize.loading._images._decode import largest_reduction
+from upsize.loading._images._files import (
+    ORIENTATION,
+    ImageFile,
+    open_file,
+    readable_suffixes,
+)
 from upsize.schedule import Size
 
 __all__ = [

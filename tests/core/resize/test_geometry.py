@@ -1,4 +1,4 @@
-"""upsize._geometry: against exact fractions, and against torchvision's own formats."""
+"""upsize.resize._geometry: against exact fractions, and against torchvision's own formats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from upsize._geometry import FORMATS, corners, outside, scale_boxes, scale_points, thin
+from upsize.resize._geometry import (
+    FORMATS,
+    corners,
+    outside,
+    scale_boxes,
+    scale_points,
+    thin,
+)
 
 sides = st.integers(17, 300)
 sizes = st.tuples(sides, sides)

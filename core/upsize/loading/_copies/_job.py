@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from upsize.loading._copies_files import Made, Source, encode, image_files, make_copies
-from upsize.loading._copies_manifest import Manifest
-from upsize.loading._copies_plan import CopySettings, copy_size
-from upsize.loading._files import open_file
+from upsize.loading._copies._files import Made, Source, encode, image_files, make_copies
+from upsize.loading._copies._manifest import Manifest
+from upsize.loading._copies._settings import CopySettings, copy_size
+from upsize.loading._images._files import open_file
 
 __all__ = ["CopiesEstimate", "CopiesReport", "Job", "Track"]
 

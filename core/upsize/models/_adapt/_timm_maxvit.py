@@ -20,9 +20,9 @@ from timm.models.maxxvit import (
 )
 from torch import Tensor, nn
 
+from upsize.models._adapt._relative import bias_of, resize_table, scaled_window
 from upsize.models._changes import Changes
 from upsize.models._kinds import Note, name_of
-from upsize.models._relative import bias_of, resize_table, scaled_window
 from upsize.schedule import Size
 
 __all__ = ["adapt_maxvit", "is_maxvit"]

@@ -22,7 +22,7 @@ def test_a_framework_trains_as_the_plain_loop_does(framework: str) -> None:
         epochs=4, steps_per_epoch=steps_per_epoch(len(data.train), 64)
     )
     runs = []
-    for runner in (train, import_module(f"upsize.demo._{framework}").train):
+    for runner in (train, import_module(f"upsize.{framework}._demo").train):
         sizes: list[Any] = []
         epochs = list(
             runner(

@@ -1,0 +1,3 @@
+"""Small copies of image files."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Image files: decoding, cropping and reading JPEG headers."""
+
+__all__: list[str] = []

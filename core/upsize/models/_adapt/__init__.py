@@ -1,0 +1,3 @@
+"""Models whose layers are made for one size, prepared for others."""
+
+__all__: list[str] = []
