@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import zipfile
@@ -47,17 +48,18 @@ def everything(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check format and style."""
+    """Check format, style, and that the modules' imports point down."""
     session.install("--group=lint")
     session.run("ruff", "format", "--check", *SOURCES)
     session.run("ruff", "check", *SOURCES)
+    session.run("python", "tests/architecture.py")
 
 
 @nox.session(python=PYTHONS)
 def core(session: nox.Session) -> None:
     """Test the scheduler where there is neither torch nor NumPy."""
     session.install("-e", ".", "--group=core")
-    session.run("pytest", "tests/core/schedule", "-p", "no:cacheprovider")
+    session.run("pytest", "tests/core/schedule", "-n", "2", "-p", "no:cacheprovider")
 
 
 @nox.session(venv_backend="none", requires=["everything"])
@@ -73,9 +75,23 @@ def tests(session: nox.Session) -> None:
     """Run every test against the real frameworks; all lines and branches covered."""
     session.run(
         _python(session),
-        *("-m", "pytest", "--ignore=tests/benchmarks", "--durations=10"),
+        *("-m", "pytest", "--ignore=tests/benchmarks", "--ignore=tests/fuzz"),
+        # In two processes; a file is run by one of them, with what it shares.
+        *("-n", "2", "--dist=loadfile", "--durations=10"),
         *("--cov", "--cov-report=term", "--cov-fail-under=100"),
         *session.posargs,
+        external=True,
+    )
+
+
+@nox.session(default=False, venv_backend="none", requires=["everything"])
+def fuzz(session: nox.Session) -> None:
+    """Search for faults with random input; UPSIZE_FUZZ_SECONDS says how long."""
+    session.run(
+        _python(session),
+        *("-m", "pytest", "tests/fuzz", "--durations=10"),
+        *session.posargs,
+        env={"UPSIZE_FUZZ_SECONDS": os.environ.get("UPSIZE_FUZZ_SECONDS", "300")},
         external=True,
     )
 
@@ -86,7 +102,7 @@ def docs(session: nox.Session) -> None:
     shutil.rmtree("docs/_build", ignore_errors=True)
     session.run(
         _python(session),
-        *("-m", "sphinx", "-W", "--keep-going", "-b", "html", "docs"),
+        *("-m", "sphinx", "-j", "2", "-W", "--keep-going", "-b", "html", "docs"),
         "docs/_build/html",
         external=True,
     )
@@ -268,9 +284,8 @@ def oldest(session: nox.Session) -> None:
     # Old frameworks on a newer torch warn of much that is not ours.
     session.run(
         *("pytest", "tests/adapters/accelerate", "tests/adapters/lightning"),
-        # The Trainer of transformers does not run on this Accelerate.
         *("tests/adapters/test_follow.py", "tests/adapters/test_targets.py"),
-        *("-k", "not through_transformers", "-o", "filterwarnings=default"),
+        *("-o", "filterwarnings=default"),
         *session.posargs,
         env={"JSONARGPARSE_DEPRECATION_WARNINGS": "off"},
     )
@@ -285,10 +300,6 @@ def oldest_transformers(session: nox.Session) -> None:
     )
     session.run(
         *("pytest", "tests/adapters/transformers", "-o", "filterwarnings=default"),
-        # With accelerate 1.3 a plain Trainer, too, draws other batches when
-        # it is resumed in the middle of a later epoch.
-        "--deselect=tests/adapters/transformers/test_run.py"
-        "::TestCheckpoints::test_resumed_as_if_it_was_never_interrupted[12]",
         *session.posargs,
     )
 

@@ -36,12 +36,15 @@ html_theme_options = {
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
-nb_execution_timeout = 300
+nb_execution_timeout = 900
 nb_merge_streams = True
 myst_enable_extensions = ["colon_fence"]
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 nitpicky = False
+
+# Two pages are executed at a time: several threads in each would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # `!upsize ...` is the command beside this Python, whatever else is on the path, and one
 # that fails fails the build: by itself IPython goes on.

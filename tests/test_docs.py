@@ -1,9 +1,9 @@
 """What a reader copies from the documentation into a file runs.
 
-Three kinds of code stand in it. A ``python`` block is a file by itself, and so is each
-script of docs/examples: both are run here. Cells run in order, from the top of their
-page, which says so; the session `docs` executes them. What needs more around it is a
-``diff``, or shown as text.
+Three kinds of code stand in it. A ``python`` block is a file by itself, and is run
+here. The scripts of docs/examples are run, and what they print is compared, by a cell
+of docs/start.md. Cells run in order, from the top of their page, which says so; the
+session `docs` executes them. What needs more around it is a ``diff``, or shown as text.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ NO_NOTEBOOK = DOCS / "start.md"
 # What parts of upsize need, and the command that a page calls.
 PARTS = {"upsize.plot": "matplotlib", "upsize.demo": "elpv_dataset", "!": "typer"}
 
+WRAPPED = [*PAGES, REPOSITORY / "CHANGELOG.md", *sorted(DOCS.glob("*.ipynb"))]
+# The end of a sentence, and the first letter of the next one.
+NEXT_SENTENCE = re.compile(r"[\w)\]*](?<!^\d)[.!?][)*\"]* [A-Z*\[]")
+
 FENCE = re.compile(r"^(`{3,}|:{3,})(.*)\n(?s:(.*?))^\1$", re.MULTILINE)
 
 
@@ -48,6 +52,20 @@ def fences(page: Path) -> list[tuple[str, str]]:
         found.append((info.strip(), text))
         found += [(i.strip(), t) for _, i, t in FENCE.findall(text)]
     return found
+
+
+def prose(page: Path) -> list[str]:
+    """Return the lines outside of code, tables and pictures; links without address."""
+    text = page.read_text("utf-8")
+    if page.suffix == ".ipynb":
+        found = json.loads(text)["cells"]
+        text = "\n".join(
+            "".join(c["source"]) for c in found if c["cell_type"] == "markdown"
+        )
+    text = re.sub(r"^(`{3,}).*\n(?s:.*?)^\1$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"`[^`\n]*`", lambda code: "X" * len(code[0]), text)
+    lines = re.sub(r"\]\([^)\n]*\)", "]", text).splitlines()
+    return [line for line in lines if not line.startswith(("|", "!["))]
 
 
 def python_blocks() -> list[tuple[str, str]]:
@@ -152,22 +170,6 @@ def test_a_block_copied_into_a_file_runs(code: str, tmp_path: Path) -> None:
     run(file, tmp_path)
 
 
-@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
-def test_an_example_runs_and_reaches_full_size(file: Path, tmp_path: Path) -> None:
-    output = run(file, tmp_path)
-    sides = [int(side) for side in re.findall(r"\b(32|48|64)\b(?= pixels|, ')", output)]
-    assert sides == [32, 32, 32, 32, 48, 48, 64, 64]
-
-
-def test_the_frameworks_print_what_the_loop_prints(tmp_path: Path) -> None:
-    loop, lightning = (
-        run(DOCS / "examples" / f"start_{name}.py", tmp_path).splitlines()
-        for name in ("loop", "lightning")
-    )
-    assert len(loop) == 9
-    assert lightning[-9:] == loop
-
-
 def test_each_example_has_a_tab_that_marks_what_is_new() -> None:
     page = (DOCS / "start.md").read_text("utf-8")
     shown = re.findall(
@@ -244,3 +246,10 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     }
     pages = {path.stem for kind in ("md", "ipynb") for path in DOCS.glob(f"*.{kind}")}
     assert listed == pages - {"index"}, index
+
+
+@pytest.mark.parametrize("page", WRAPPED, ids=lambda page: page.name)
+def test_prose_has_one_sentence_a_line_below_100_columns(page: Path) -> None:
+    lines = prose(page)
+    assert [line for line in lines if len(line) >= 100] == []
+    assert [line for line in lines if NEXT_SENTENCE.search(line)] == []

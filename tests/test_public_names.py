@@ -25,16 +25,6 @@ DIRECTIVE = re.compile(r"^\.\. auto(\w+):: (\S+)\n((?: +:.*\n)*)", re.MULTILINE)
 RESULT = "what a function returns, whose example shows it"
 NO_EXAMPLE = {
     "upsize.cli.main": "the command; docs/command.md runs it",
-    "upsize.demo.Data": RESULT,
-    "upsize.demo.Epoch": RESULT,
-    "upsize.demo.Labelled": RESULT,
-    "upsize.demo.Result": RESULT,
-    "upsize.demo.Training": "a training; docs/command.md runs the demo",
-    "upsize.demo.load_cells": "reads the photographs; docs/command.md runs the demo",
-    "upsize.demo.load_folder": "reads a user's own images",
-    "upsize.demo.picture": "of results that take a training",
-    "upsize.demo.results_table": "of results that take a training",
-    "upsize.demo.train": "a training; docs/command.md runs the demo",
     "upsize.detection.FollowDetector": RESULT,
     "upsize.forecast.Reason": RESULT,
     "upsize.forecast.Report": RESULT,
@@ -47,9 +37,9 @@ NO_EXAMPLE = {
     "upsize.models.PrewarmReport": RESULT,
     "upsize.models.PrewarmRow": RESULT,
     "upsize.plot.Style": RESULT,
+    "upsize.run.Counter": "a protocol; docs/adapter.md writes one",
     "upsize.plot.save": "writes a file",
-    "upsize.schedule.Schedule": "a type",
-    "upsize.transformers.Attachment": RESULT,
+    "upsize.resize.ParsedBatch": RESULT,
 }
 
 

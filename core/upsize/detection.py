@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any, Protocol, Self
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
-try:
-    from torch import nn
-except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
-    raise missing_extra("torch", "Detectors") from error
+require("torch", "torch", "Detectors")
 
+from torch import nn
+
+from upsize.run._restoring import Restoring
 from upsize.schedule import Plan, Size
 from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
@@ -86,11 +86,11 @@ class FollowDetector:
     def __init__(self, model: nn.Module, resize: _Sized) -> None:
         transform = _transform_of(model)
         self._resize = resize
-        self._before: dict[str, Any] = {}
+        self._changes = Restoring()
         self._handles = [
             transform.register_forward_pre_hook(self._sync),
-            # Also after an exception: the sizes are never left behind.
-            transform.register_forward_hook(self._put_back, always_call=True),
+            # After an exception as well.
+            transform.register_forward_hook(self._restore, always_call=True),
         ]
 
     def remove(self) -> None:
@@ -111,21 +111,22 @@ class FollowDetector:
     def _sync(self, transform: nn.Module, args: Any) -> None:  # noqa: ARG002
         size, plan = self._resize.size, self._resize.plan
         if transform.training and size is not None and plan is not None:
-            self._before = _sync(transform, size, plan.final_size)
+            self._changes = Restoring()
+            for name in _SIDES:
+                self._changes.save(transform, name)
+            _sync(transform, size, plan.final_size)
 
-    def _put_back(self, transform: nn.Module, args: Any, output: Any) -> None:  # noqa: ARG002
-        for name, value in self._before.items():
-            setattr(transform, name, value)
-        self._before = {}
+    def _restore(self, *_: object) -> None:
+        self._changes.close()
 
 
 def follow_detector(model: nn.Module, resize: _Sized) -> FollowDetector:
     """Let a detector of torchvision resize to the sizes of the plan as it trains.
 
     While it trains, each call of the model finds its own sizes in the ratio of the
-    step's size to the full one, as :func:`sync_detector` sets them; they are put back
-    behind the call. In evaluation it has its own. Anchors in pixels, as Faster R-CNN
-    has them, stay as they are: objects are smaller at a smaller size.
+    step's size to the full one, as :func:`sync_detector` sets them, and restores them
+    after the call. In evaluation it keeps its own. Anchors in pixels, such as those of
+    Faster R-CNN, do not change: objects are smaller at a smaller size.
 
     Args:
         model: The detector, before it is wrapped or compiled.

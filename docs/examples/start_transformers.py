@@ -31,7 +31,7 @@ def network():
 
 
 class Model(nn.Module):
-    """Computes the loss where it is given labels, as models of transformers do."""
+    """Compute the loss if labels are given, as transformers models do."""
 
     def __init__(self):
         super().__init__()

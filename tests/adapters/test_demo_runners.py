@@ -11,22 +11,29 @@ import pytest
 from typer.testing import CliRunner
 
 from upsize.cli._app import app
-from upsize.cli._demo import _FRAMEWORKS
-from upsize.demo import Training, default_schedule, load_cells, steps_per_epoch, train
+from upsize.cli._frameworks import frameworks
+from upsize.demo import load_cells
+from upsize.demo._plans import default_schedule, steps_per_epoch
+from upsize.demo._run import Training, train
+
+FRAMEWORKS = ["accelerate", "fastai", "lightning", "transformers"]
 
 
-@pytest.mark.parametrize("framework", _FRAMEWORKS)
+def test_the_frameworks_are_found() -> None:
+    assert frameworks() == FRAMEWORKS
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_framework_trains_as_the_plain_loop_does(framework: str) -> None:
     data = load_cells(16, 0, lambda images, total: images)
-    plan = default_schedule(16).plan(
-        epochs=4, steps_per_epoch=steps_per_epoch(len(data.train), 64)
-    )
+    schedule = default_schedule(16)
+    plan = schedule.plan(epochs=4, steps_per_epoch=steps_per_epoch(len(data.train), 64))
     runs = []
     for runner in (train, import_module(f"upsize.{framework}._demo").train):
         sizes: list[Any] = []
         epochs = list(
             runner(
-                Training(data, plan, batch_size=64, seed=0),
+                Training(data, schedule, plan, batch_size=64, seed=0),
                 lambda step, size, sizes=sizes: sizes.append((step, size)),
             )
         )
@@ -39,7 +46,7 @@ def test_a_framework_trains_as_the_plain_loop_does(framework: str) -> None:
     assert len(plan.sizes) == 3
 
 
-@pytest.mark.parametrize("framework", _FRAMEWORKS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_the_command_with_a_framework(framework: str, tmp_path: Path) -> None:
     output = str(tmp_path / "out.png")
     result = CliRunner().invoke(

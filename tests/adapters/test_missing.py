@@ -30,6 +30,9 @@ from {module} import {name}
         ("upsize.loading", "sized", ["torch"], "torch"),
         ("upsize.loading", "open_image", ["PIL"], "jpeg"),
         ("upsize.loading", "small_copies", ["PIL"], "jpeg"),
+        ("upsize.loading", "small_copies", ["lmdb"], "jpeg"),
+        ("upsize.loading", "CopyLoader", ["lmdb"], "jpeg"),
+        ("upsize.loading", "export_copies", ["lmdb"], "jpeg"),
         ("upsize.accelerate", "sized", ["accelerate"], "accelerate"),
         ("upsize.loop", "ProgressiveResize", ["torch"], "torch"),
         ("upsize.forecast", "measure", ["torch"], "torch"),
@@ -46,3 +49,12 @@ def test_the_error_names_the_command(
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("ImportError: ")
     assert f'pip install "upsize[{extra}]"' in last
+
+
+def test_crops_without_copies_need_no_lmdb() -> None:
+    code = CODE.format(
+        blocked=["lmdb"], module="upsize.loading", name="RandomResizedCropDecode"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code + "RandomResizedCropDecode(8)"], check=True
+    )

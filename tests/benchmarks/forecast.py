@@ -75,11 +75,11 @@ def compare(work: Workload, forecast: Forecast, epochs: int, repeats: int) -> li
         "steps_per_epoch": len(work.indices) // work.setting.batch_size,
     }
     wanted: dict[str, tuple[Prediction, str]] = {}
-    for loading in ("as it is", "sized"):
+    for loading in ("full", "sized"):
         for name, schedule in schedules(work.setting.full).items():
             prediction = forecast.predict(schedule, **length, loading=loading)
             wanted[f"{name}, {loading}"] = prediction, loading
-    for loading in ("as it is", "sized"):
+    for loading in ("full", "sized"):
         try:
             ramp = forecast.suggest(BUDGET, **length, loading=loading, max_sizes=4)
         except ValueError as error:

@@ -19,7 +19,7 @@ from torchvision.transforms import v2
 
 from upsize.demo._model import small_resnet
 from upsize.loading import open_image, sized
-from upsize.loading._transforms import resized
+from upsize.loading._transforms import restoring_sizes
 from upsize.loop import ProgressiveResize
 from upsize.schedule import Ramp, Size
 
@@ -82,7 +82,7 @@ def test_the_lookup_of_transforms(folder: Path) -> None:
     data = loader(folder, {}, 0).dataset
     begin = time.perf_counter()
     for _ in range(2000):
-        with resized(data, Size(112, 112), Size(224, 224)):
+        with restoring_sizes(data, Size(112, 112), Size(224, 224)):
             pass
     each = (time.perf_counter() - begin) / 2000
     print(f"\nlookup of the transforms: {each * 1e6:.0f} us for a batch")

@@ -1,4 +1,4 @@
-"""The extra `jpeg`: a small sample decoded at a fraction of its size, by simplejpeg."""
+"""The extra `jpeg`: samples decoded at a fraction of their size, and small copies."""
 
 import tempfile
 from pathlib import Path
@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from upsize.loading import open_image, sized
-from upsize.schedule import Ramp
+from upsize.loading import CopyLoader, open_image, sample_size, sized, small_copies
+from upsize.schedule import Ramp, Size
 
 folder = Path(tempfile.mkdtemp())
 (folder / "cat").mkdir()
@@ -25,4 +25,12 @@ plan = Ramp(final_size=64, increase_by=32).plan(epochs=2, steps_per_epoch=2)
 loader = sized(loader, plan)
 sides = [images.shape[-1] for _ in range(2) for images, _ in loader]
 assert sides == [32, 32, 64, 64], sides
-print("jpeg", sides)
+target = folder.with_name(f"{folder.name}-small")
+made = small_copies(
+    folder, target, sizes=[32], full=64, workers=0, least_scale=1.0
+).made
+assert made == 8, made
+with sample_size(Size(32, 32), full=Size(64, 64)):
+    small = CopyLoader(folder, target)(folder / "cat" / "0.jpg").size
+assert small == (50, 37), small
+print("jpeg", sides, small)

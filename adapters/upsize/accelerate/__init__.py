@@ -4,15 +4,12 @@
 :class:`ResizeHook` is for loops that cannot be edited.
 """
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
-try:
-    import accelerate  # noqa: F401 - asked here, before each module needs it
-except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
-    raise missing_extra("accelerate", "Runs with Accelerate") from error
+require("accelerate", "accelerate", "Runs with Accelerate")
 
 from upsize.accelerate._hook import ResizeHook
-from upsize.accelerate._progress import ProgressiveResize
+from upsize.accelerate._loop import ProgressiveResize
 from upsize.accelerate._sized import sized
 
 __all__ = ["ProgressiveResize", "ResizeHook", "sized"]

@@ -17,7 +17,7 @@ __all__ = ["train"]
 
 
 def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
-    """Train as :func:`upsize.demo.train` does, in a loop of Accelerate's."""
+    """Train as :func:`upsize.demo._run.train` does, in a loop with Accelerate."""
     accelerator = Accelerator(
         cpu=True,
         step_scheduler_with_optimizer=False,
@@ -30,7 +30,7 @@ def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
         DataLoader(Batches(training), batch_size=None),
     )
     resize = ProgressiveResize(
-        training.plan.schedule,
+        training.schedule,
         accelerator,
         loader=loader,
         total_steps=training.plan.total_steps,

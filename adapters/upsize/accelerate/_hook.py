@@ -14,7 +14,7 @@ from accelerate.hooks import (
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
 
-from upsize.accelerate._progress import ProgressiveResize
+from upsize.accelerate._loop import ProgressiveResize
 
 __all__ = ["ResizeHook"]
 
@@ -22,25 +22,26 @@ __all__ = ["ResizeHook"]
 class ResizeHook(ModelHook):
     """Resize the images in the arguments of a model's forward while it trains.
 
-    For loops that cannot be edited, and models whose targets need no resize. Where the
-    loop is yours, use :meth:`ProgressiveResize.batches`, which has none of the limits
+    Use it for loops that you cannot edit, with targets that need no resize. If you can
+    edit the loop, use :meth:`ProgressiveResize.batches`, which has none of the limits
     below.
 
     Limits:
         - Targets outside ``forward`` stay at full size: a loss over the model's output
-          and a mask raises an error of shapes, and boxes or keypoints are silently
-          wrong. Labels that go through ``forward`` are fine.
-        - The resize is inside the model: compiled, it is compiled for every size.
+          and a mask raises a shape error, and boxes or keypoints are silently wrong.
+          Labels that go through ``forward`` are fine.
+        - The resize happens inside the model: ``torch.compile`` compiles it for every
+          size.
         - ``accelerator.unwrap_model(model, keep_fp32_wrapper=False)`` under mixed
-          precision puts back the forward from before :meth:`Accelerator.prepare` and
-          so may drop a hook or break one: unwrap with the default, or :meth:`remove`
+          precision restores the forward from before :meth:`Accelerator.prepare`, which
+          may drop or break a hook: unwrap with the default, or call :meth:`remove`
           first.
-        - Only calls of the module itself count, in training mode: ``model(x)``, not
-          ``model.backbone(x)``.
+        - Only calls of the module itself in training mode are resized: ``model(x)``,
+          not ``model.backbone(x)``.
 
     Args:
-        resize: Holds the plan and the clock; the hook steps it, so do not use its
-            ``batches`` as well.
+        resize: Holds the plan and the position; the hook calls its ``step``, so do not
+            use its ``batches`` as well.
         optimizer: The optimizer whose steps are counted, prepared or not.
 
     Example:
@@ -80,7 +81,7 @@ class ResizeHook(ModelHook):
         self._counting: Any = None
 
     def attach(self, model: nn.Module) -> nn.Module:
-        """Add the hook to a model, behind the hooks that it has.
+        """Add the hook to a model, after the hooks that it has.
 
         Args:
             model: The module whose calls are resized, before or after ``prepare``.
@@ -89,7 +90,7 @@ class ResizeHook(ModelHook):
             The same module.
 
         Raises:
-            ValueError: When the hook is on a model already: it would count twice.
+            ValueError: When the hook is on a model already: steps would count twice.
         """
         if self._counting is not None:
             raise ValueError("this hook is on a model already: remove it there first")
@@ -97,7 +98,7 @@ class ResizeHook(ModelHook):
         return module
 
     def remove(self, model: nn.Module) -> None:
-        """Take the hook off a model, and leave its other hooks alone.
+        """Remove the hook from a model, and leave its other hooks unchanged.
 
         Raises:
             ValueError: When the model does not have it.
@@ -124,7 +125,6 @@ class ResizeHook(ModelHook):
         if not module.training:
             return args, kwargs
         resized: tuple[tuple[Any, ...], dict[str, Any]] = self._resize((args, kwargs))
-        self._resize._report()
         return resized
 
     def detach_hook(self, module: nn.Module) -> nn.Module:
@@ -135,7 +135,7 @@ class ResizeHook(ModelHook):
 
 
 def _drop(hook: Any, mine: ModelHook) -> bool:
-    """Take ``mine`` out of a chain of hooks; say whether it was there."""
+    """Remove ``mine`` from a chain of hooks; return whether it was there."""
     if not isinstance(hook, SequentialHook):
         return False
     kept = tuple(each for each in hook.hooks if each is not mine)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from accelerate.data_loader import DataLoaderDispatcher
 
-from upsize.accelerate._progress import ProgressiveResize, check_prepared
+from upsize.accelerate._loop import ProgressiveResize, check_prepared
 from upsize.loading._dataset import SetSize
 from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
@@ -17,25 +17,25 @@ Loader = TypeVar("Loader")
 
 
 def sized(
-    loader: Loader, progress: ProgressiveResize, *, set_size: SetSize | None = None
+    loader: Loader, resize: ProgressiveResize, *, set_size: SetSize | None = None
 ) -> Loader:
     """Return a prepared loader with workers that make images at the size of their step.
 
-    As :func:`upsize.loading.sized`, for what ``accelerator.prepare`` gives: placement
-    on the device, the end of the epoch, ``set_epoch`` and
-    ``accelerator.skip_first_batches`` are as they were, and all processes have the
-    same size in a step.
+    Like :func:`upsize.loading.sized`, for the loader that ``accelerator.prepare``
+    returns: device placement, the end of the epoch, ``set_epoch`` and
+    ``accelerator.skip_first_batches`` work as before, and all processes have the same
+    size in a step.
 
     Args:
         loader: The prepared loader of a map-style dataset. It is not changed.
-        progress: The :class:`ProgressiveResize` of the run, which was given ``loader``.
+        resize: The :class:`ProgressiveResize` that was made with ``loader``.
         set_size: For datasets whose transforms are not found, see
             :func:`upsize.loading.sized`.
 
     Raises:
         TypeError: For an ``IterableDataset``.
-        ValueError: When the loader is not prepared, is dispatched from one process, or
-            as :func:`upsize.loading.sized`.
+        ValueError: When the loader is not prepared or is dispatched from one process,
+            and as :func:`upsize.loading.sized` does.
 
     Example:
         >>> import torch
@@ -58,17 +58,17 @@ def sized(
         1 [32, 32, 32]
         2 [48, 48, 48]
         3 [64, 64, 64]
-        >>> resize.corrected
+        >>> resize.mismatched
         0
         >>> resize.remove()
     """
     check_prepared(loader)
     if isinstance(loader, DataLoaderDispatcher):
         raise ValueError(  # noqa: TRY004 - the type is right, its setting is not
-            "the loader is dispatched: one process makes the batches of all and cannot "
-            "tell whose step each is for; prepare it with "
+            "the loader is dispatched: one process makes the batches of all processes, "
+            "and does not know the step of each; prepare it with "
             "DataLoaderConfiguration(dispatch_batches=False), or use ProgressiveResize "
             "alone, which resizes on the device"
         )
     inner: Any = loader.base_dataloader  # type: ignore[attr-defined]
-    return copy_with(loader, base_dataloader=_sized(inner, progress, set_size=set_size))
+    return copy_with(loader, base_dataloader=_sized(inner, resize, set_size=set_size))

@@ -1,15 +1,12 @@
 """Progressive resizing for fastai.
 
-:class:`ProgressiveResize` is a ``Callback`` with the constructor of fastxtend's, and
+:class:`ProgressiveResize` is a ``Callback`` with fastxtend's parameters, and
 :func:`sized` lets the workers of a loader make images at the size of their step.
 """
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
-try:
-    import fastai.learner  # noqa: F401 - asked here, before each module needs it
-except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
-    raise missing_extra("fastai", "Callbacks for fastai") from error
+require("fastai.learner", "fastai", "Callbacks for fastai")
 
 from upsize.fastai._callback import ProgressiveResize
 from upsize.fastai._sized import sized

@@ -1,4 +1,4 @@
-"""What makes a loader's batches at the sizes that the callback tells it."""
+"""Make a loader's batches at the sizes that the callback gives it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from upsize.fastai._item_tfms import ItemTransforms
 from upsize.loading._batches import SizedBatchSampler
 from upsize.loading._context import sample_size
 from upsize.loading._dataset import SetSize
-from upsize.loading._transforms import resized
-from upsize.schedule import Plan, Ramp, Size
+from upsize.loading._transforms import restoring_sizes
+from upsize.schedule import Size
 
 __all__ = ["Ahead", "SizedBatches", "ahead_of"]
 
@@ -23,63 +23,55 @@ _END = object()
 
 
 class Ahead:
-    """The sizes of the batches in the pass that begins; without any, full size.
+    """The sizes of the batches in the next pass; full size where there are none.
 
-    It goes to the workers with the loader.
+    It is sent to the workers with the loader.
 
     Attributes:
-        sizes: One for each batch, as the callback of the fit tells them.
-        full: The full size; ``None`` while nobody knows it.
+        sizes: One for each batch, from the callback of the fit.
+        final_size: The full size; ``None`` until it is known.
     """
 
     def __init__(self, full: Size | None) -> None:
         self.sizes: tuple[Size, ...] = ()
-        self.full = full
-
-    @property
-    def plan(self) -> Plan:
-        """A plan for outside of training: full size."""
-        return Ramp(initial_size=1.0, final_size=self.full).plan(total_steps=1)
+        self.final_size = full
 
     def tell(self, sizes: Iterable[Size], full: Size) -> None:
         """Take the sizes of a pass over the loader."""
-        self.sizes, self.full = tuple(sizes), full
+        self.sizes, self.final_size = tuple(sizes), full
 
     def forget(self) -> None:
         """Let the loader make images at full size again."""
         self.sizes = ()
 
     def sizes_ahead(self, batches: int | None) -> Iterator[Any]:  # noqa: ARG002
-        """Yield the sizes, as :class:`~upsize.loading._batches.Progress` does."""
-        return chain(self.sizes, repeat(self.full))
-
-    def expect_sized(self) -> None:
-        """Nothing: the callback finds out by itself."""
+        """Yield the sizes, as a ``SizeSource`` does."""
+        return chain(self.sizes, repeat(self.final_size))
 
 
 class SizedBatches:
-    """Stands in for ``create_batches`` of a loader, and makes each batch at its size.
+    """Replaces ``create_batches`` of a loader, and makes each batch at its size.
 
-    fastai forks its workers for each pass, and deals the batches out in turn.
+    fastai forks its workers for each pass, and deals the batches out alternately.
 
     Args:
         loader: The loader, whose ``create_batches`` this becomes.
-        ahead: Tells the sizes.
-        set_size: As :func:`upsize.fastai.sized` takes it.
+        ahead: The sizes.
+        set_size: See :func:`upsize.fastai.sized`.
     """
 
     def __init__(self, loader: Any, ahead: Ahead, set_size: SetSize | None) -> None:
         self._loader, self.ahead, self.set_size = loader, ahead, set_size
-        # What the user may have given to the loader in place of its method.
+        # The user may have given the loader another function than its own method.
         self._own = vars(loader).get("create_batches")
 
     def create_batches(self, samples: Any) -> Iterator[Any]:
-        """Return the batches of this process, each made as it is asked for."""
+        """Return the batches of this process, each made when it is asked for."""
         if self._own is not None:
             batches = self._own(samples)
         else:
             batches = type(self._loader).create_batches(self._loader, samples)
-        sizes, full = self.ahead.sizes, self.ahead.full
+        sizes, full = self.ahead.sizes, self.ahead.final_size
         return iter(batches) if not sizes else self._sized(iter(batches), sizes, full)
 
     def new(self, *args: Any, **kwargs: Any) -> Any:
@@ -90,7 +82,7 @@ class SizedBatches:
     def _sized(
         self, batches: Iterator[Any], sizes: tuple[Size, ...], full: Any
     ) -> Iterator[Any]:
-        # Not the loader's own: a DistributedDL has these in place of the one inside.
+        # Not those of the loader: a DistributedDL has its own instead.
         info = get_worker_info()
         position, workers = (0, 1) if info is None else (info.id, info.num_workers)
         while True:
@@ -107,7 +99,7 @@ class SizedBatches:
         if size == full:
             yield
         elif self.set_size is None:
-            with resized(ItemTransforms(self._loader), size, full):
+            with restoring_sizes(ItemTransforms(self._loader), size, full):
                 yield
         else:
             self.set_size(self._loader, size)
@@ -118,14 +110,14 @@ class SizedBatches:
 
 
 def ahead_of(loader: Any) -> Ahead | None:
-    """Return what tells a loader its sizes; ``None``: it is not sized."""
+    """Return the source of a loader's sizes; ``None``: it is not sized."""
     loader = pipeline_of(loader)[0]
     ahead: Any
     if isinstance(loader, DataLoader):
         sampler = loader.batch_sampler
         if not isinstance(sampler, SizedBatchSampler):
             return None
-        ahead = sampler.progress
+        ahead = sampler.size_source
     else:
         made = getattr(loader, "__dict__", {}).get("create_batches")
         ahead = getattr(getattr(made, "__self__", None), "ahead", None)

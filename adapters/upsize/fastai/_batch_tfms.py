@@ -1,4 +1,4 @@
-"""The batch transforms of a loader, made to give the size of a step."""
+"""The batch transforms of a loader, made to return images at the size of a step."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any, cast
 from fastai.data.core import Pipeline
 from fastai.vision.augment import AffineCoordTfm, RandomResizedCropGPU
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from upsize.resize import Resizer
 from upsize.resize._interpolate import Mode
+from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
 
 __all__ = [
     "SizedPipeline",
-    "came_at",
+    "explicit_size",
     "pipeline_of",
     "resizes",
     "sized_pipeline",
-    "told_size",
 ]
 
 _GRID_SAMPLE = ("bilinear", "nearest", "bicubic")
 _KINDS = (AffineCoordTfm, RandomResizedCropGPU)
-_CAME = "_upsize_came"
 
 
 def pipeline_of(loader: Any) -> tuple[Any, Any]:
-    """Return the loader that holds the batch transforms, and these; or ``None``."""
+    """Return the loader that holds the batch transforms, and them or ``None``."""
     while "dl" in getattr(loader, "__dict__", {}):  # a DistributedDL
         loader = loader.dl
     pipeline = getattr(loader, "__dict__", {}).get("after_batch")
@@ -40,35 +40,40 @@ def pipeline_of(loader: Any) -> tuple[Any, Any]:
 
 
 def resizes(pipeline: Any) -> bool:
-    """Whether a transform in it resamples images, so that it can resize them."""
+    """Whether one of the transforms resamples images, so that it can resize them."""
     return pipeline is not None and any(isinstance(t, _KINDS) for t in pipeline.fs)
 
 
-def came_at(images: Tensor) -> Size:
-    """Return the size that the images of a batch had in front of the transforms."""
-    came: Size = getattr(images, _CAME, Size(*images.shape[-2:]))
-    return came
-
-
-def told_size(pipeline: Any) -> Size | None:
-    """Return the size that the transforms were told to give, if they were."""
+def explicit_size(pipeline: Any) -> Size | None:
+    """Return the size that the user gave to the transforms, if any."""
     told = [] if pipeline is None else _explicit(pipeline)
     return as_size(_plain(told[-1].size)) if told else None
 
 
 def _explicit(pipeline: Any) -> list[Any]:
-    """Return the transforms that were told a size."""
+    """Return the transforms that the user gave a size."""
     return [t for t in pipeline.fs if isinstance(t, _KINDS) and t.size is not None]
 
 
 class SizedPipeline(Pipeline):
-    """Stands in for a loader's batch transforms, and gives images of a size.
+    """Replaces a loader's batch transforms, and returns images of a given size.
 
-    Transforms are changed for the time of a call only: fastai shares them between the
-    loaders for training and validation.
+    Transforms are only changed during a call: fastai shares them between the loaders
+    for training and validation.
     """
 
     _upsize: tuple[Callable[[], Size | None], Resizer]
+    # Of the images of each batch that still exists, the size before the transforms.
+    _sizes: WeakTensorKeyDictionary
+
+    def size_before(self, images: Tensor) -> Size:
+        """Return the size that images had before the transforms of their batch.
+
+        Args:
+            images: The first images of a batch.
+        """
+        size: Size | None = self._sizes.get(images)  # type: ignore[no-untyped-call]
+        return Size(*images.shape[-2:]) if size is None else size
 
     def __call__(self, o: Any) -> Any:
         wanted, resizer = self._upsize
@@ -76,19 +81,18 @@ class SizedPipeline(Pipeline):
         if size is None:
             return super().__call__(o)
         if told := _explicit(self):
-            with _told(told, size, resizer.mode):
+            with _at_size(told, size, resizer.mode):
                 return super().__call__(o)
-        # Transforms without a size keep that of what they get. Shrunk in front of
-        # them, images are smoothed; they themselves would pick pixels.
+        # Transforms without a size keep the size of their input. The resize before
+        # them smooths the images; the transforms themselves would pick pixels.
         first = next(i for i, t in enumerate(self.fs) if isinstance(t, AffineCoordTfm))
         for t in self.fs[:first]:
             o = t(o, split_idx=self.split_idx)
-        came = resizer.image_size(o)
-        o = resizer(o, size)
+        found = resizer.read(o)
+        o = found.at(size)
         for t in self.fs[first:]:
             o = t(o, split_idx=self.split_idx)
-        # On the batch itself: the pipeline also runs for others than are trained on.
-        setattr(resizer.first_image(o), _CAME, came)
+        self._sizes[resizer.read(o).first] = found.size
         return o
 
     def __reduce__(self) -> Any:
@@ -101,11 +105,11 @@ def sized_pipeline(
     wanted: Callable[[], Size | None],
     resizer: Resizer,
 ) -> SizedPipeline:
-    """Return a pipeline like this one, whose images have the size that is wanted.
+    """Return a pipeline like this one, whose images have the wanted size.
 
     Args:
         pipeline: The transforms of a loader.
-        wanted: Called before each batch; ``None``: the size that they have.
+        wanted: Called before each batch, returns the size; ``None``: unchanged.
         resizer: How images are resized.
 
     Raises:
@@ -114,32 +118,30 @@ def sized_pipeline(
     told = _explicit(pipeline)
     if told and resizer.mode not in _GRID_SAMPLE:
         raise ValueError(
-            f"resize_mode={resizer.mode!r} cannot be told to {told[-1].name}, which "
+            f"resize_mode={resizer.mode!r} does not work with {told[-1].name}, which "
             f"resizes by grid_sample: use one of {', '.join(_GRID_SAMPLE)}, or "
-            "add_resize=True, which resizes the batch by itself"
+            "add_resize=True, which resizes the batch in a separate step"
         )
     new = copy.copy(pipeline)
     new.__class__ = SizedPipeline
     new._upsize = (wanted, resizer)
+    new._sizes = WeakTensorKeyDictionary()
     return cast(SizedPipeline, new)
 
 
 @contextmanager
-def _told(transforms: list[Any], size: Size, mode: Mode) -> Iterator[None]:
-    """Give transforms their share of a size, the last one the size itself."""
-    before = [(t, t.size, t.mode) for t in transforms]
-    full = as_size(_plain(before[-1][1]))
-    try:
+def _at_size(transforms: list[Any], size: Size, mode: Mode) -> Iterator[None]:
+    """Give the last transform a size, and the others their share of it."""
+    full = as_size(_plain(transforms[-1].size))
+    with Restoring() as changes:
         if size != full:
-            for t, old, _ in before:
-                t.size = tuple(in_ratio(as_size(_plain(old)), size, of=full))
-                t.mode = mode
+            for t in transforms:
+                own = as_size(_plain(t.size))
+                changes.set(t, "size", tuple(in_ratio(own, size, of=full)))
+                changes.set(t, "mode", mode)
         yield
-    finally:
-        for t, old, old_mode in before:
-            t.size, t.mode = old, old_mode
 
 
 def _plain(size: Any) -> Any:
-    """Return one side or a pair, of whatever sequence fastai took."""
+    """Return one side or a pair, from any sequence that fastai accepts."""
     return size if isinstance(size, int) else tuple(size)

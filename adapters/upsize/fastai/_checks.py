@@ -1,4 +1,4 @@
-"""What a sized loader needs of its transforms, and of the callback."""
+"""What a sized loader requires of its transforms and of the callback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from upsize.fastai._batch_tfms import pipeline_of, told_size
+from upsize.fastai._batch_tfms import explicit_size, pipeline_of
 from upsize.fastai._item_tfms import ItemTransforms
 from upsize.fastai._settings import Settings
 from upsize.loading._transforms import check_transforms
@@ -23,44 +23,43 @@ def check_item_tfms(loader: Any, final: Size | None) -> None:
         final: The full size; ``None``: not known yet.
 
     Raises:
-        ValueError: As :func:`~upsize.loading._transforms.check_transforms`.
+        ValueError: See :func:`~upsize.loading._transforms.check_transforms`.
     """
-    # Where batch transforms make the full size, the items may have any.
-    behind = final is None or told_size(pipeline_of(loader)[1]) == final
+    # If batch transforms make the full size, the items may have any size.
+    behind = final is None or explicit_size(pipeline_of(loader)[1]) == final
     name = "the training loader"
     check_transforms(ItemTransforms(loader), None if behind else final, name=name)
 
 
 def check_sized(learner: Any, settings: Settings, final: Size | None) -> None:
-    """Refuse what cannot train from a sized loader.
+    """Refuse settings that cannot train from a sized loader.
 
     Raises:
-        ValueError: Saying why and what to do instead.
+        ValueError: Says why, and what to do instead.
     """
     loader, pipeline = pipeline_of(learner.dls.loaders[0])
     if final is None:
         raise ValueError(
-            "the full size is not known, and items of a sized loader can only be made "
-            "smaller than that: give ProgressiveResize final_size=, or its schedule"
+            "the full size is not known, and a sized loader needs it: give final_size= "
+            "to ProgressiveResize or to its schedule"
         )
-    if settings.add_resize and told_size(pipeline) is not None:
+    if settings.add_resize and explicit_size(pipeline) is not None:
         raise ValueError(
-            "add_resize=True behind batch transforms with a size of their own, which "
-            "would enlarge what the workers have made small: leave add_resize out, and "
-            "the batch transforms get the size of the step"
+            "add_resize=True resizes after the batch transforms, whose own size would "
+            "enlarge the small images of the sized loader: leave add_resize out, and "
+            "the batch transforms use the size of the step"
         )
     if settings.resize_targ:
         raise ValueError(
-            "resize_targ=True resizes targets together with images, and those of a "
-            "sized loader have their size already: leave it out, and let the item "
+            "resize_targ=True resizes targets together with images, but the images of "
+            "a sized loader have their size already: leave it out, and let the item "
             "transforms resize the targets, as they do with masks (PILMask)"
         )
     if isinstance(loader, DataLoader):
         if hasattr(learner, "distributed_trainer"):
             raise ValueError(
-                "DistributedTrainer makes a new loader of PyTorch's, which is not "
-                "sized: make it a loader of fastai, TfmdDL(dataset, bs=...), and size "
-                "that"
+                "DistributedTrainer replaces a PyTorch loader by a new one, which is "
+                "not sized: use a fastai loader, TfmdDL(dataset, bs=...), and size that"
             )
         data: Any = loader.dataset
         if data.set_size is None:

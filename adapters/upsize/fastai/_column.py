@@ -1,4 +1,4 @@
-"""Where users look for the size: the table of epochs, and what reads it."""
+"""The size in the table of epochs, and in the loggers that read it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["SizeColumn"]
 
 
 class SizeColumn(ValueMetric):
-    """A column of the longer side in pixels; loggers get it as a number.
+    """A column with the longer side in pixels; loggers get it as a number.
 
     Args:
-        size: Called for the size that was trained on last.
+        size: Returns the size that was trained on last.
     """
 
     def __init__(self, size: Callable[[], Size | None]) -> None:

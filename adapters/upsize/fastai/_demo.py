@@ -10,15 +10,15 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 
+from upsize.demo._epoch_stepper import EpochStepper
 from upsize.demo._run import Batches, Epoch, OnStep, Training
-from upsize.demo._turns import Turns
 from upsize.fastai import ProgressiveResize
 
 __all__ = ["train"]
 
 
-class _Turns(Callback):
-    """Hands the learner's epochs to the turns, and its steps to ``on_step``."""
+class _Stepping(Callback):
+    """Passes the learner's epochs to the stepper, and its steps to ``on_step``."""
 
     run_valid = False
 
@@ -26,15 +26,15 @@ class _Turns(Callback):
         self,
         resize: ProgressiveResize,
         training: Training,
-        turns: Turns,
+        stepper: EpochStepper,
         on_step: OnStep,
     ) -> None:
         super().__init__()
         self._resize, self._training = resize, training
-        self._turns, self._on_step = turns, on_step
+        self._stepper, self._on_step = stepper, on_step
 
     def before_epoch(self) -> None:
-        self._turns.begin()
+        self._stepper.begin()
 
     def after_step(self) -> None:
         self._training.scheduler.step()
@@ -45,30 +45,30 @@ class _Turns(Callback):
         self._on_step(self.train_iter, size)
 
     def after_epoch(self) -> None:
-        self._turns.end()
+        self._stepper.end()
 
 
 def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
-    """Train as :func:`upsize.demo.train` does, in a learner of fastai."""
+    """Train as :func:`upsize.demo._run.train` does, with a fastai learner."""
     resize = ProgressiveResize(
-        schedule=training.plan.schedule,
+        schedule=training.schedule,
         final_size=training.plan.final_size,
         preallocate=False,
         verbose=False,
     )
-    turns = Turns()
+    stepper = EpochStepper()
     learner = Learner(
         DataLoaders(Batches(training), [], device="cpu"),
         training.model,
         loss_func=F.cross_entropy,
         opt_func=OptimWrapper(opt=training.optimizer),
         lr=training.optimizer.param_groups[0]["lr"],
-        cbs=[resize, _Turns(resize, training, turns, on_step)],
+        cbs=[resize, _Stepping(resize, training, stepper, on_step)],
     )
 
     def fit() -> None:
         with learner.no_bar(), learner.no_logging():
             learner.fit(training.epochs)
 
-    for seconds in turns.run(fit, training.epochs):
+    for seconds in stepper.run(fit, training.epochs):
         yield Epoch(seconds, training.accuracy())

@@ -1,4 +1,4 @@
-"""The transforms that a loader of fastai applies to single items, as a dataset's."""
+"""A fastai loader's transforms of single items, presented as those of a dataset."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["ItemTransforms"]
 class ItemTransforms(Dataset[Any]):
     """Holds the transforms of a loader's items where a dataset holds its own.
 
-    Those of ``Datasets`` and ``TfmdLists``, then the item transforms, and those of the
-    list of items that becomes a batch; other datasets as they are. What is for another
-    split is left out, and so are crops in front of a resize: they take their part of
-    an image that has its own size.
+    These are the transforms of ``Datasets`` and ``TfmdLists``, then the item
+    transforms, then those of the list of items that becomes a batch; other datasets are
+    held unchanged. Transforms of another split are left out, and so are crops before a
+    resize: they crop an image of its original size.
 
     Args:
-        loader: A loader of fastai.
+        loader: A fastai loader.
     """
 
     def __init__(self, loader: Any) -> None:
@@ -36,7 +36,7 @@ class ItemTransforms(Dataset[Any]):
             for one in getattr(dataset, "tls", [dataset]):
                 self.transform += _behind_raw(list(_flat(one.tfms, one.tfms.split_idx)))
         else:
-            # Its own class may not be PyTorch's Dataset, which is what is looked into.
+            # Its class may not be a PyTorch Dataset, and only these are searched.
             self.datasets.append(
                 dataset if isinstance(dataset, Dataset) else _Held(dataset)
             )
@@ -67,12 +67,12 @@ def _flat(transform: Any, split: int | None) -> Iterator[Any]:
 
 
 def _callable(transform: Any) -> Any:
-    """Return the object that fastai has made a transform of, or the transform."""
+    """Return the object that fastai made a transform of, or the transform."""
     if type(transform) is Transform:
         encodes = getattr(transform, "encodes", None)
         for method in getattr(encodes, "methods", ()):
             made = method.implementation
-            # fastai wraps in a function of its own what has no name: modules, for one.
+            # fastai wraps objects without a name, such as modules, in its own function.
             if (
                 isinstance(made, FunctionType)
                 and made.__module__ == Transform.__module__
@@ -82,7 +82,7 @@ def _callable(transform: Any) -> Any:
 
 
 def _behind_raw(transforms: list[Any]) -> list[Any]:
-    """Leave out the crops in front of the first resize, where there is one."""
+    """Leave out the crops before the first resize, if there is one."""
     first = next((n for n, each in enumerate(transforms) if _resizes(each)), 0)
     return [
         each for n, each in enumerate(transforms) if n >= first or kind_of(each) is None

@@ -11,7 +11,7 @@ from torch.utils.data import IterableDataset
 
 from upsize.fastai._batch_tfms import pipeline_of
 from upsize.resize import Resizer
-from upsize.run._dry_run import random_state
+from upsize.run._dry_run import restoring_random_state
 from upsize.schedule import Size
 
 __all__ = ["image_size"]
@@ -23,18 +23,18 @@ def image_size(
     what: str,
     full: int | tuple[int, int] | None = None,
 ) -> Size | None:
-    """Return the size of the images that a loader gives.
+    """Return the size of the images that a loader makes.
 
     Args:
-        loader: Of fastai or of PyTorch. One sample is made of its first item, as fastai
-            itself does; the random state is put back, and the batch transforms that it
-            passes are copies.
+        loader: A fastai or PyTorch loader. One sample is made from its first item, as
+            fastai itself does; the random state is restored, and copies of the batch
+            transforms are used.
         resizer: Finds the images.
         what: The name of the loader, for the error.
         full: The full size, which stands for images in a list, if it is known.
 
     Returns:
-        The size; ``None`` where items cannot be asked for by number, or there are none.
+        The size; ``None`` if the dataset has no index or no items.
 
     Raises:
         ValueError: When a sample has no images.
@@ -47,10 +47,10 @@ def image_size(
     gpus: set[torch.device] = set()
     if torch.cuda.is_available():
         gpus.add(torch.device("cuda", torch.cuda.current_device()))
-    with random_state(gpus):
+    with restoring_random_state(gpus):
         batch = _sample(loader)
     if isinstance(batch, tuple | list):
-        # Not loader.n_inp, which may draw a sample by itself; its rule is this one.
+        # The rule of loader.n_inp, which itself may draw a sample.
         known = getattr(dataset, "n_inp", None)
         batch = batch[: known or max(1, len(batch) - 1)]
     try:

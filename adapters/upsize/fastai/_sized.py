@@ -28,46 +28,47 @@ Loaders = TypeVar("Loaders")
 
 def sized(
     dls: Loaders,
-    progress: ProgressiveResize | None = None,
+    resize: ProgressiveResize | None = None,
     *,
     set_size: SetSize | None = None,
 ) -> Loaders:
     """Return loaders for training whose workers make images at the size of their step.
 
-    The sizes of the item transforms are set for each batch: of fastai's ``Resize``,
-    ``RandomResizedCrop``, ``RatioResize``, ``CropPad`` and ``RandomCrop``, and of those
-    that :func:`upsize.loading.sized` knows. Each keeps its ratio to the full size:
-    ``Resize(460)`` in front of ``aug_transforms(size=224)`` makes 230 where 112 is
-    trained on. A crop in front of the resize stays as it is. What they draw at random
-    is drawn as before, and at full size every sample is bit for bit the same.
+    The sizes of the item transforms are set for each batch: those of fastai's
+    ``Resize``, ``RandomResizedCrop``, ``RatioResize``, ``CropPad`` and ``RandomCrop``,
+    and those that :func:`upsize.loading.sized` knows. Each keeps its ratio to the full
+    size: ``Resize(460)`` before ``aug_transforms(size=224)`` makes 230 when training at
+    112. A crop before the resize is unchanged. Random draws are the same as without
+    ``sized``, and at full size every sample is bit-identical.
 
-    The :class:`ProgressiveResize` of each fit tells the sizes, stays behind the loader,
-    and corrects and counts batches of another size. Outside of a fit, in ``lr_find``,
-    and in loaders that are made of this one (``dl.new``, ``get_preds``, ``export``),
-    images have their full size. Validation is not touched.
+    The :class:`ProgressiveResize` of each fit provides the sizes, and corrects and
+    counts batches of another size after the loader. Outside of a fit, in ``lr_find``,
+    and in loaders made from this one (``dl.new``, ``get_preds``, ``export``), images
+    have their full size. Validation is unchanged.
 
     Args:
         dls: The ``DataLoaders`` of a learner, or its training loader. They are not
-            changed. A loader of PyTorch is one that :func:`upsize.loading.sized` takes.
-        progress: The callback. Its full size is then compared with the transforms here,
-            else when training starts.
+            changed. A PyTorch loader must be one that :func:`upsize.loading.sized`
+            accepts.
+        resize: The callback. With it, the full size is compared with the transforms
+            here; without it, when training starts.
         set_size: For loaders whose transforms are not found: ``set_size(loader, size)``
             is called in the worker, before the samples of a batch smaller than full
-            size, and with the full size after them; for a loader of PyTorch with its
-            dataset. Where :func:`upsize.loading.current_size` is read, it has nothing
-            to do. Must be importable where workers are spawned.
+            size, and with the full size after them; for a PyTorch loader the dataset is
+            passed instead. It may do nothing if the dataset reads
+            :func:`upsize.loading.current_size`. Must be importable where workers are
+            spawned.
 
     Returns:
         New loaders of the same types and settings.
 
     Raises:
-        TypeError: For what is no loader, and a ``DistributedDL``.
-        ValueError: When the loader is sized already, no item transform carries a size,
-            none makes the full size, or one has a size that is not known or crops
-            without a resize; each is named. When training starts: for
-            ``resize_targ=True``, ``add_resize=True`` behind batch transforms with a
-            size, a full size that nothing tells, and a loader of PyTorch under
-            ``DistributedTrainer``.
+        TypeError: For an object that is not a loader, and for a ``DistributedDL``.
+        ValueError: When the loader is sized already, no item transform has a size, none
+            makes the full size, or one has an unknown size or crops without resizing;
+            each is named. When training starts: for ``resize_targ=True``,
+            ``add_resize=True`` after batch transforms with a size, an unknown full
+            size, and a PyTorch loader under ``DistributedTrainer``.
 
     Example:
         >>> import numpy as np
@@ -84,18 +85,18 @@ def sized(
         >>> dls.one_batch()[0].shape[-1]  # learn.fit(..., cbs=resize): 32, 36, ... 64
         64
     """
-    if progress is not None and not isinstance(progress, ProgressiveResize):
+    if resize is not None and not isinstance(resize, ProgressiveResize):
         raise TypeError(
-            "progress must be the ProgressiveResize callback of the learner, not a "
-            f"{type(progress).__name__}"
+            "resize must be the ProgressiveResize callback of the learner, not a "
+            f"{type(resize).__name__}"
         )
     if isinstance(dls, DataLoaders):
         first, *others = dls.loaders
         return copy_with(
-            dls, loaders=[sized(first, progress, set_size=set_size), *others]
+            dls, loaders=[sized(first, resize, set_size=set_size), *others]
         )
     _check(dls)
-    final = None if progress is None else progress.final_size
+    final = None if resize is None else resize.final_size
     if final is None:
         final = image_size(dls, Resizer(), "the training images")
     if isinstance(dls, TorchLoader):
@@ -108,11 +109,11 @@ def sized(
 
 
 def _check(loader: Any) -> None:
-    """Refuse what cannot be sized."""
+    """Refuse loaders that cannot be sized."""
     if pipeline_of(loader)[0] is not loader:
         raise TypeError(
-            f"loader must be the one inside of the {type(loader).__name__}: size it "
-            "before the learner is distributed"
+            f"a {type(loader).__name__} cannot be sized: size the loader before the "
+            "learner is distributed"
         )
     if not isinstance(loader, DataLoader | TorchLoader):
         raise TypeError(
@@ -121,7 +122,7 @@ def _check(loader: Any) -> None:
         )
     if ahead_of(loader) is not None:
         raise ValueError(
-            "the loader is sized already: give the one that it was made from"
+            "the loader is sized already: pass the loader that it was made from"
         )
 
 
@@ -131,7 +132,7 @@ def _of_fastai(loader: Any, final: Size | None, set_size: SetSize | None) -> Any
     new.fake_l.dataset = new.fake_l  # what the workers iterate
     for name, value in vars(loader).items():
         if isinstance(value, Pipeline):
-            # vision_learner adds Normalize to it, which is not for the other loader.
+            # vision_learner adds Normalize to it, which the other loader must not get.
             pipeline = copy.copy(value)
             pipeline.fs = value.fs.copy()
             setattr(new, name, pipeline)

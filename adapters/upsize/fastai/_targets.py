@@ -1,4 +1,4 @@
-"""What becomes of the leaves of a batch beside its images."""
+"""How to treat the tensors of a batch that are not images."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from fastai.vision.core import TensorPoint
 from torch import Tensor
 from torchvision import tv_tensors
 
-from upsize.resize._containers import Path, leaves, replace
+from upsize.resize._containers import leaves, replace
+from upsize.resize._shown import Path
 from upsize.schedule import Size
 
 __all__ = ["policies", "repeat"]
 
-# What follows the images by its type, whatever is asked of other targets.
+# Types that always follow the images, whatever is asked for other targets.
 _FOLLOWS = (
     TensorMask,
     TensorPoint,
@@ -27,7 +28,7 @@ _FOLLOWS = (
 
 
 def policies(targets: Any, full: Size, resize: bool) -> Mapping[Path, str]:
-    """Say what happens to each target that is no mask and no point by its type."""
+    """Return the policy of each target that does not follow the images by its type."""
     found = {}
     for path, leaf in leaves(targets):
         if not isinstance(leaf, Tensor) or isinstance(leaf, _FOLLOWS):
@@ -42,7 +43,7 @@ def policies(targets: Any, full: Size, resize: bool) -> Mapping[Path, str]:
 
 
 def repeat(inputs: Any, rows: int | None) -> Any:
-    """Return inputs of ``rows`` rows, by repeating those that there are."""
+    """Return inputs with ``rows`` rows, by repeating the existing ones."""
     if rows is None:
         return inputs
     chosen = {

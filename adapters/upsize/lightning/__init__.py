@@ -1,8 +1,8 @@
 """Progressive resizing for Lightning.
 
 :class:`ProgressiveResize` is a ``Callback`` of the package that is imported already,
-``lightning`` or ``pytorch_lightning``; of ``lightning`` where both or neither are. Each
-is also here under a name of its own: ``LightningProgressiveResize`` and
+``lightning`` or ``pytorch_lightning``; if both or neither are, of ``lightning``. Each
+class also has its own name: ``LightningProgressiveResize`` and
 ``PytorchLightningProgressiveResize``.
 """
 
@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
 if TYPE_CHECKING:
     from upsize.lightning._sized import sized
@@ -41,13 +41,10 @@ _BASES = {
 
 def _default() -> str:
     """Return the name of the class for the package in use."""
-    for name, (package, _) in _BASES.items():
-        if package in sys.modules:
-            return name
-    for name, (package, _) in _BASES.items():
-        if find_spec(package) is not None:
-            return name
-    raise missing_extra("lightning", "Callbacks for Lightning")
+    packages = {name: package for name, (package, _) in _BASES.items()}
+    imported = [name for name, package in packages.items() if package in sys.modules]
+    installed = [name for name, package in packages.items() if find_spec(package)]
+    return (imported or installed or list(packages))[0]
 
 
 def __getattr__(name: str) -> Any:
@@ -59,6 +56,5 @@ def __getattr__(name: str) -> Any:
     if name not in _BASES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     package, module = _BASES[name]
-    if find_spec(package) is None:
-        raise missing_extra("lightning", f"Callbacks for {package}")
+    require(package, "lightning", f"Callbacks for {package}")
     return import_module(f"{__name__}.{module}").ProgressiveResize

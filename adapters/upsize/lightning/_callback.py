@@ -1,66 +1,78 @@
-"""The callback without its base class: Lightning has two packages, and two bases."""
+"""The callback without its base class: each of Lightning's two packages has its own."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 from typing import Any
 
-from upsize.follow import Applier
-from upsize.lightning._batch_hook import BatchHook
-from upsize.lightning._clock import clock_of
-from upsize.lightning._report import Report
-from upsize.lightning._run import Run, Settings
-from upsize.lightning._state import State, read_state
+from upsize.lightning._counter import counter_of
+from upsize.lightning._privates import (
+    is_measuring_batchnorm,
+    logging_step,
+    restart_fetching,
+    training_loaders,
+)
 from upsize.resize import Resizer
-from upsize.run._full_size import warn_at_end
-from upsize.schedule import Linear, MultiScale, Phases, Plan, Ramp, Size
-from upsize.schedule._base import check_schedule
-from upsize.schedule._size import as_size, check_whole_number
+from upsize.run import Options, TrainingRun
+from upsize.run._options import RAMP, RESIZER, SizeFollower
+from upsize.run._restoring import Restoring
+from upsize.run._state import State, read_state
+from upsize.run._training_run import print_summary
+from upsize.schedule import (
+    Linear,
+    MultiScale,
+    Phases,
+    Plan,
+    Ramp,
+    Schedule,
+    Size,
+)
+from upsize.schedule._size import check_whole_number
 
 __all__ = ["ResizeCallback"]
 
-_RAMP, _RESIZER = Ramp(), Resizer()  # both are frozen
-
 
 class ResizeCallback:
-    """Train on small images first, by a callback of the trainer.
+    """Train on small images first, with a callback of the trainer.
 
-    Each training batch is resized behind its transfer to the device and the user's own
+    Each training batch is resized after its transfer to the device and your own
     transfer hooks, to the size that the plan has for the optimizer steps done. The
-    size goes to the progress bar and the loggers, the plan into the checkpoints. What
-    is touched is put back after training, an exception and Ctrl-C alike.
+    progress bar and the loggers show the size, and checkpoints hold the plan.
+    Everything that the callback changes is restored after training, also after an
+    exception or Ctrl-C.
 
     Args:
         schedule: What grows and when.
         final_size: Full size in pixels, one side or (height, width), where the
             schedule does not name it. ``None``: the size of the first batch's images.
-        total_steps: Length of the run in optimizer steps, with manual optimisation in
-            batches. ``None``: what the trainer's settings and data give. Needed for a
-            trainer without end.
+        total_steps: Length of the run in optimizer steps, or in batches with manual
+            optimization. ``None``: read from the trainer's settings and data. Needed
+            when the trainer has no end.
         resizer: How to find and resize the images of a batch.
-        resize_valid: Whether validation during training uses the size that is trained
-            on, instead of the images as they come.
+        resize_valid: Whether validation during training uses the size trained on last,
+            instead of the unchanged images.
         preallocate: Whether to run the first batch forward and backward at full size
-            before training: it proves that this fits into the memory, and leaves no
-            trace. The module's ``forward`` is called with the first image of the batch.
+            before training: it proves that this fits into memory, and leaves no trace.
+            The module's ``forward`` is called with the first image of the batch.
         empty_cache: Whether to empty CUDA's cache on every change of size.
         log: Name under which the progress bar and, on every change, each logger get
             the longer side in pixels; ``None``: not at all.
         verbose: Whether the first process prints the plan's summary.
-        follow: Regularisation that follows the size, put back with the rest.
+        follow: Regularization that follows the size; restored with the rest.
 
     Raises:
-        TypeError: When the schedule is none.
+        TypeError: When ``schedule`` is not a schedule.
         ValueError: When sizes contradict each other. At the start of training: for a
-            trainer without end, a second ProgressiveResize, a
+            trainer without an end, a second ProgressiveResize, a
             ``training_step(dataloader_iter)``, a batch without images, or images
             smaller than the full size.
 
     Warns:
         UserWarning: When the images are larger than the full size, training ends before
-            it, the data has no length, a resumed run has another one, or a compiled
-            model meets more sizes than its recompile limit.
+            full size, the data has no length, a resumed run has another length, or a
+            compiled model meets more sizes than its recompile limit.
 
     Example:
         >>> import lightning.pytorch as L
@@ -77,42 +89,34 @@ class ResizeCallback:
 
     def __init__(
         self,
-        schedule: Ramp | Linear | Phases | MultiScale = _RAMP,
+        # Each kind by name: Lightning's command line cannot build an abstract class.
+        schedule: Ramp | Linear | Phases | MultiScale | Schedule = RAMP,
         *,
         final_size: int | tuple[int, int] | None = None,
         total_steps: int | None = None,
-        resizer: Resizer = _RESIZER,
+        resizer: Resizer = RESIZER,
         resize_valid: bool = False,
         preallocate: bool = False,
         empty_cache: bool = False,
         log: str | None = "image_size",
         verbose: bool = True,
-        follow: Applier | None = None,
+        follow: SizeFollower | None = None,
     ) -> None:
-        check_schedule(schedule, final_size)
+        self._options = Options(
+            schedule, final_size, resizer, resize_valid, preallocate, empty_cache, log,
+            verbose, follow,
+        )  # fmt: skip
         self._total = check_whole_number("total_steps", total_steps)
-        self._settings = Settings(
-            schedule=schedule,
-            final_size=final_size,
-            resizer=resizer,
-            resize_valid=resize_valid,
-            preallocate=preallocate,
-            empty_cache=empty_cache,
-            verbose=verbose,
-            follow=follow,
-        )
-        self._report = Report(log)  # not self.log, which Lightning sets to a function
         self._saved: State | None = None
-        self._run: Run | None = None
-        self._hook: BatchHook | None = None
-        self._trainer: Any = None  # of the fit that is going on
-        self._sized_loader = False
+        self._run: TrainingRun | None = None
+        self._changes = Restoring()
+        self._trainer: Any = None  # of the fit in progress
+        self._shown: Size | None = None
 
     @property
     def plan(self) -> Plan | None:
         """The plan, the size of every step; ``None`` before training has started."""
-        state = None if self._run is None else self._run.state
-        return None if state is None else state.plan
+        return None if self._run is None else self._run.plan
 
     @property
     def size(self) -> Size | None:
@@ -122,30 +126,28 @@ class ResizeCallback:
     @property
     def final_size(self) -> Size | None:
         """The full size; ``None``: that of the first batch's images."""
-        given = self._settings.final_size
-        target = self._settings.schedule.target() if given is None else given
-        return None if target is None else as_size(target)
+        return self._options.full_size
 
     @property
-    def corrected(self) -> int:
+    def mismatched(self) -> int:
         """Batches that came from a sized loader at another size than their step's."""
-        return 0 if self._run is None else self._run.corrected
+        return 0 if self._run is None else self._run.mismatched
 
-    def expect_sized(self) -> None:
-        """Let the loader make the images at their step's size.
+    def sizes_ahead(self, batches: int | None = None) -> Iterator[Size]:
+        """Yield the size of each training batch to come; outside of a fit, full size.
 
-        :func:`upsize.lightning.sized` calls it.
+        Args:
+            batches: Batches in a pass over the loader; Lightning knows it.
         """
-        self._sized_loader = True
-
-    def sizes_ahead(self) -> Iterator[Size]:
-        """Yield the size of each training batch to come; nothing outside of a fit."""
-        trainer, run = self._trainer, self._run
-        # As for the batches themselves: not in the finders, nor in other stages.
-        if trainer is None or run is None or self not in trainer.callbacks:
-            return
-        if trainer.state.stage.value == "train":
-            yield from run.sizes_ahead(trainer)
+        trainer, run, full = self._trainer, self._run, self._options.full_size
+        assert full is not None  # sized() refuses a callback without it
+        ahead: Iterator[Size] = iter(())
+        # As for the batches themselves: neither in the finders nor in other stages.
+        if trainer is not None and run is not None and self in trainer.callbacks:
+            measuring = is_measuring_batchnorm(trainer)
+            if trainer.state.stage.value == "train" and not measuring:
+                ahead = run.sizes_ahead(batches)
+        return chain(ahead, repeat(full))
 
     @property
     def state_key(self) -> str:
@@ -153,58 +155,80 @@ class ResizeCallback:
         return "upsize.ProgressiveResize"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the plan as plain JSON values; nothing before there is one."""
-        state = (None if self._run is None else self._run.state) or self._saved
-        return {} if state is None else state.model_dump(mode="json")
+        """Return the plan as plain JSON values; empty before there is one."""
+        if self._run is not None:
+            return self._run.state_dict()
+        return {} if self._saved is None else self._saved.model_dump(mode="json")
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep the plan of a checkpoint, which training then goes on with.
+        """Keep the plan of a checkpoint, for training to continue with.
+
+        Lightning loads the weights first: after a refused state the module has the
+        weights of the checkpoint.
 
         Args:
             state_dict: What :meth:`state_dict` gave.
 
         Raises:
-            ValueError: When it is none of ours.
+            ValueError: When it is not a state of upsize.
         """
-        self._saved = read_state(state_dict)
+        try:
+            self._saved = read_state(
+                State, state_dict, "the checkpoint's callback state"
+            )
+        except ValueError as error:
+            error.add_note(
+                "upsize: to continue with a new plan instead, delete the state: del "
+                f'checkpoint["callbacks"]["{self.state_key}"]'
+            )
+            raise
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
-        """Stand behind the transfer of batches, for the time of a fit."""
+        """Wrap the transfer of batches while the trainer fits.
+
+        Lightning's callback hooks cannot replace a batch. Every batch passes through
+        this method, after the user's transfer hooks in the module or data module.
+        """
         if stage != "fit":
             return
         count = sum(isinstance(each, ResizeCallback) for each in trainer.callbacks)
         if count > 1:
             raise ValueError(
                 f"the trainer has {count} ProgressiveResize callbacks, and each would "
-                "resize what the other has resized: keep one"
+                "resize the other's images again: keep one"
             )
-        # A second fit of a trainer goes on where the first has stopped.
+        self._end()
+        # A second fit of a trainer continues where the first one stopped.
         before = self._run if trainer.global_step else None
-        self._saved, self._run = None if before is None else before.state, None
-        self._report.begin()
-        self._remove()
+        state = {} if before is None else before.state_dict()
+        self._saved = read_state(State, state) if state else None
+        self._run = self._shown = None
         self._trainer = trainer
-        self._hook = BatchHook(
-            trainer.strategy, lambda batch: self._resized(trainer, batch)
+        self._changes.wrap_method(
+            trainer.strategy, "batch_to_device", self._batch_to_device
         )
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Find out how long the run is: limits, finders and loaders are settled."""
+        """Begin the run: by now limits, finders and loaders settle its length."""
         if "dataloader_iter" in inspect.signature(pl_module.training_step).parameters:
             raise ValueError(
-                "training_step(dataloader_iter) takes its batches from the loader by "
-                "itself, and ProgressiveResize never sees them: let training_step take "
+                "training_step(dataloader_iter) draws its batches itself, so "
+                "ProgressiveResize never sees them: let training_step take "
                 "(batch, batch_idx), or resize in it with upsize.loop.ProgressiveResize"
             )
-        clock = clock_of(trainer, pl_module, self._total)
-        self._run = Run(
-            self._settings, clock, self._saved, sized_loader=self._sized_loader
+        self._run = TrainingRun(
+            self._options,
+            counter_of(trainer, pl_module, self._total),
+            saved=self._saved,
+            models=[trainer.lightning_module],
+            say=print_summary if trainer.is_global_zero else None,
+            report=self._log,
+            is_trial=bool(trainer.fast_dev_run),
         )
-        self._run.start(trainer)
-        fetcher = trainer.fit_loop._data_fetcher
-        if self._sized_loader and fetcher.length is None:
-            # Of loaders without a length it has taken the first batch by now.
-            iter(fetcher)
+        if any(
+            getattr(each, "resize", None) is self for each in training_loaders(trainer)
+        ):
+            restart_fetching(trainer)
 
     def on_train_batch_start(
         self,
@@ -213,24 +237,28 @@ class ResizeCallback:
         batch: Any,  # noqa: ARG002
         batch_idx: int,
     ) -> None:
-        """Report the size."""
-        # None in a run that was resumed in the BatchNorm epoch of SWA.
-        if (size := self.size) is not None:  # pragma: no branch - nothing to report
-            self._report(trainer, size, batch_idx)
+        """Show the size in the progress bar."""
+        name, size = self._options.log, self.size
+        if name is None or size is None or not (batch_idx == 0 or size != self._shown):
+            return
+        self._shown = size
+        # The bar's own dict, which lasts until the epoch ends. A metric of `log` would
+        # be evaluated in every step, which takes as long as the rest of this method.
+        trainer.progress_bar_metrics[name] = float(max(size))
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        """Let the next epoch have another loader."""
+        assert self._run is not None
+        self._run.end_epoch()
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        """Warn when full size was planned and not reached, or sizes were not."""
-        warn_at_end(
-            self.plan,
-            self.size,
-            self.corrected,
-            cure="; give ProgressiveResize total_steps= where the trainer cannot know "
-            "the length",
-        )
+        """Report how training ended."""
+        assert self._run is not None
+        self._run.finish()
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002
-        """Put back the transfer of batches."""
-        self._remove()
+        """Restore the transfer of batches."""
+        self._end()
 
     def on_exception(
         self,
@@ -238,28 +266,47 @@ class ResizeCallback:
         pl_module: Any,  # noqa: ARG002
         exception: BaseException,  # noqa: ARG002
     ) -> None:
-        """Put it back here, too: no teardown follows an exception."""
-        self._remove()
+        """Restore the transfer of batches: no teardown follows an exception."""
+        self._end()
 
-    def _remove(self) -> None:
+    def _end(self) -> None:
+        """Restore everything that was changed."""
         self._trainer = None
-        if self._settings.follow is not None:
-            self._settings.follow.restore()
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
+        self._changes.close()
+        if self._run is not None:
+            self._run.finish(completed=False)
 
-    def _resized(self, trainer: Any, batch: Any) -> Any:
-        """Return the batch at its size, while this callback has a say."""
+    def _log(self, name: str, pixels: int, step: int) -> None:  # noqa: ARG002
+        """Log the size to every logger, at the step of Lightning's own monitors."""
+        for logger in self._trainer.loggers:
+            logger.log_metrics({name: float(pixels)}, step=logging_step(self._trainer))
+
+    def _batch_to_device(
+        self, inner: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Return the batch on its device, at its size if this callback is active."""
+        batch, trainer, run = inner(*args, **kwargs), self._trainer, self._run
         # The finders of batch sizes and learning rates train without the callbacks.
-        if batch is None or self not in trainer.callbacks:
-            return batch
-        if (run := self._run) is None:
+        if batch is None or run is None or self not in trainer.callbacks:
             return batch
         # By value: comparing Lightning's stages lower-cases strings, at every batch.
         stage = trainer.state.stage.value
-        if stage == "train":
-            return run.train(trainer, batch)
-        if stage == "validate" and self._settings.resize_valid:
-            return run.validate(batch)
-        return batch
+        if stage != "train":
+            return run.validate(batch) if stage == "validate" else batch
+        if is_measuring_batchnorm(trainer):
+            return run.at_full_size(batch)
+        if run.wants_dry_run:
+            self._dry_run(run, batch)
+        return run.train(batch)
+
+    def _dry_run(self, run: TrainingRun, batch: Any) -> None:
+        """Run the batch at full size, in the precision of the trainer."""
+        try:
+            with self._trainer.precision_plugin.forward_context():
+                run.preallocate(self._trainer.lightning_module, batch)
+        except Exception as error:
+            error.add_note(
+                "upsize: in the dry run of preallocate=True, which calls the "
+                "LightningModule with the first image of the batch"
+            )
+            raise

@@ -11,8 +11,8 @@ import lightning.pytorch as L
 import torch.nn.functional as F
 from torch import Tensor
 
+from upsize.demo._epoch_stepper import EpochStepper
 from upsize.demo._run import Batches, Epoch, OnStep, Training
-from upsize.demo._turns import Turns
 from upsize.lightning import ProgressiveResize
 
 __all__ = ["train"]
@@ -35,16 +35,16 @@ class _Module(L.LightningModule):
         return [self._training.optimizer], [scheduler]
 
 
-class _Turns(L.Callback):
-    """Hands the trainer's epochs to the turns, and its steps to ``on_step``."""
+class _Stepping(L.Callback):
+    """Passes the trainer's epochs to the stepper, and its steps to ``on_step``."""
 
     def __init__(
-        self, resize: ProgressiveResize, turns: Turns, on_step: OnStep
+        self, resize: ProgressiveResize, stepper: EpochStepper, on_step: OnStep
     ) -> None:
-        self._resize, self._turns, self._on_step = resize, turns, on_step
+        self._resize, self._stepper, self._on_step = resize, stepper, on_step
 
     def on_train_epoch_start(self, *_: Any, **__: Any) -> None:
-        self._turns.begin()
+        self._stepper.begin()
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any, **__: Any) -> None:
         size = self._resize.size
@@ -52,21 +52,21 @@ class _Turns(L.Callback):
         self._on_step(trainer.global_step, size)
 
     def on_train_epoch_end(self, *_: Any, **__: Any) -> None:
-        self._turns.end()
+        self._stepper.end()
 
 
 def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
-    """Train as :func:`upsize.demo.train` does, in a trainer of Lightning."""
-    # Lightning tells of missing accelerators, and of its own calls into torch.
+    """Train as :func:`upsize.demo._run.train` does, with a Lightning trainer."""
+    # Lightning warns about missing accelerators, and about its own calls into torch.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", r".*LeafSpec", FutureWarning)
     resize = ProgressiveResize(
-        training.plan.schedule, final_size=training.plan.final_size, verbose=False
+        training.schedule, final_size=training.plan.final_size, verbose=False
     )
-    turns = Turns()
+    stepper = EpochStepper()
     trainer = L.Trainer(
         max_epochs=training.epochs,
-        callbacks=[resize, _Turns(resize, turns, on_step)],
+        callbacks=[resize, _Stepping(resize, stepper, on_step)],
         accelerator="cpu",
         devices=1,
         logger=False,
@@ -75,5 +75,5 @@ def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
         enable_model_summary=False,
     )
     module, batches = _Module(training), Batches(training)
-    for seconds in turns.run(lambda: trainer.fit(module, batches), training.epochs):
+    for seconds in stepper.run(lambda: trainer.fit(module, batches), training.epochs):
         yield Epoch(seconds, training.accuracy())

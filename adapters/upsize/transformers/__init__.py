@@ -1,18 +1,16 @@
 """Progressive resizing for the Trainer of Hugging Face transformers.
 
-:class:`ProgressiveResize` is a mixin for a Trainer class of your own; :func:`attach`
+:class:`ProgressiveResize` is a mixin for your own Trainer class; :func:`attach`
 does the same to a trainer that exists already.
 """
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
-try:
-    import accelerate  # noqa: F401 - the Trainer needs it, and asks later
-    import transformers  # noqa: F401 - asked here, before each module needs it
-except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
-    raise missing_extra("transformers", "Trainers of transformers") from error
+# The Trainer needs accelerate, but only says so when it is made.
+for _module in ("accelerate", "transformers"):
+    require(_module, "transformers", "Trainers of transformers")
 
-from upsize.transformers._attach import Attachment, attach
+from upsize.transformers._attach import attach
 from upsize.transformers._mixin import ProgressiveResize
 
-__all__ = ["Attachment", "ProgressiveResize", "attach"]
+__all__ = ["ProgressiveResize", "attach"]

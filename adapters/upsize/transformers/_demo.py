@@ -1,4 +1,4 @@
-"""The demo's training run with the Trainer of transformers."""
+"""The demo's training run with the transformers Trainer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from transformers import (
     TrainingArguments,
 )
 
+from upsize.demo._epoch_stepper import EpochStepper
 from upsize.demo._run import Batches, Epoch, OnStep, Training
-from upsize.demo._turns import Turns
 from upsize.transformers import ProgressiveResize
 
 __all__ = ["train"]
@@ -44,15 +44,15 @@ class _Trainer(ProgressiveResize, Trainer):
         return F.cross_entropy(model(inputs["pixel_values"]), inputs["labels"])
 
 
-class _Turns(TrainerCallback):
-    """Hands the trainer's epochs to the turns, and its steps to ``on_step``."""
+class _Stepping(TrainerCallback):
+    """Passes the trainer's epochs to the stepper, and its steps to ``on_step``."""
 
-    def __init__(self, turns: Turns, on_step: OnStep) -> None:
-        self._turns, self._on_step = turns, on_step
+    def __init__(self, stepper: EpochStepper, on_step: OnStep) -> None:
+        self._stepper, self._on_step = stepper, on_step
         self.trainer: _Trainer | None = None
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
-        self._turns.begin()
+        self._stepper.begin()
 
     def on_step_end(self, args: Any, state: Any, *_: Any, **__: Any) -> None:  # noqa: ARG002
         assert self.trainer is not None
@@ -60,7 +60,7 @@ class _Turns(TrainerCallback):
         self._on_step(state.global_step, self.trainer.size)
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
-        self._turns.end()
+        self._stepper.end()
 
 
 def _named(batch: Any) -> dict[str, Tensor]:
@@ -68,9 +68,9 @@ def _named(batch: Any) -> dict[str, Tensor]:
 
 
 def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
-    """Train as :func:`upsize.demo.train` does, in a Trainer of transformers."""
+    """Train as :func:`upsize.demo._run.train` does, with a transformers Trainer."""
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    turns = Turns()
+    stepper = EpochStepper()
     arguments = TrainingArguments(
         tempfile.gettempdir(),  # where nothing is written
         num_train_epochs=training.epochs,
@@ -81,18 +81,18 @@ def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
         use_cpu=True,
         disable_tqdm=True,
     )
-    callback = _Turns(turns, on_step)
+    callback = _Stepping(stepper, on_step)
     trainer = _Trainer(
         training,
         arguments,
         callbacks=[callback],
         optimizers=(training.optimizer, training.scheduler),
-        schedule=training.plan.schedule,
+        schedule=training.schedule,
         final_size=training.plan.final_size,
         log=None,
         verbose=False,
     )
     trainer.remove_callback(PrinterCallback)
     callback.trainer = trainer
-    for seconds in turns.run(trainer.train, training.epochs):
+    for seconds in stepper.run(trainer.train, training.epochs):
         yield Epoch(seconds, training.accuracy())

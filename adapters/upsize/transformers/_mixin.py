@@ -4,54 +4,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from upsize.follow import Applier
 from upsize.loading._dataset import SetSize
 from upsize.resize import Resizer
-from upsize.schedule import Linear, MultiScale, Phases, Ramp
-from upsize.transformers._session import Session, Shown
-from upsize.transformers._settings import RAMP, RESIZER, Settings
+from upsize.run import Options
+from upsize.run._options import RAMP, RESIZER, SizeFollower
+from upsize.schedule import Plan, Schedule, Size
+from upsize.transformers._session import Session
 
 if TYPE_CHECKING:
     from transformers import Trainer as _Base
 else:
-    _Base = object  # the Trainer is the user's, or a subclass of somebody's
+    _Base = object  # any Trainer class, the user's or a library's
 
 __all__ = ["ProgressiveResize"]
 
 
-class ProgressiveResize(Shown, _Base):
-    """Train on small images first, by a mixin in front of the Trainer.
+class ProgressiveResize(_Base):
+    """Train on small images first, with a mixin before the Trainer.
 
-    The batches of each optimizer step are resized as the Trainer draws them, on their
-    device, to the size that the plan has for ``state.global_step``. A model whose
-    ``forward`` takes ``interpolate_pos_encoding`` gets it wherever the images have not
-    the model's own size. The size goes to ``log_history`` and what reports it, the plan
-    into the checkpoints' ``trainer_state.json``. Evaluation and prediction use the
-    images as they come.
+    The batches of each optimizer step are resized on their device, when the Trainer
+    draws them, to the size that the plan has for ``state.global_step``. A model whose
+    ``forward`` takes ``interpolate_pos_encoding`` gets it when the images do not have
+    the model's own size. ``log_history`` and its reports hold the size, and the
+    checkpoints' ``trainer_state.json`` the plan. Evaluation and prediction use the
+    images unchanged.
 
     Args:
         schedule: What grows and when.
         final_size: Full size in pixels, one side or (height, width), where the
             schedule does not name it. ``None``: the size of the first batch's images.
         resizer: How to find and resize the images of a batch, and targets that must
-            follow them, as the masks of ``Resizer(targets={"labels": "mask"})``.
-        resize_valid: Whether evaluation during training uses the size that is trained
-            on, instead of the images as they come.
+            follow them, such as the masks of ``Resizer(targets={"labels": "mask"})``.
+        resize_valid: Whether evaluation during training uses the size trained on last,
+            instead of the unchanged images.
         preallocate: Whether to compute the loss of the first batch at full size, with
-            its gradients, before training: it proves that this fits into the memory,
-            and leaves no trace.
+            its gradients, before training: it proves that this fits into memory, and
+            leaves no trace.
         empty_cache: Whether to empty CUDA's cache on every change of size.
         log: Name under which the longer side in pixels is logged, on every change and
             with every loss; ``None``: not at all.
         verbose: Whether the first process prints the plan's summary.
-        follow: Regularisation that follows the size, put back at the end.
+        follow: Regularization that follows the size; restored at the end.
         sized: Whether the workers of the training loader make each image at the size
             of its step, see :func:`upsize.loading.sized`. Needs a final size.
-        set_size: For datasets whose transforms are not found there.
-        args, kwargs: Those of the Trainer.
+        set_size: For datasets whose transforms are not found, see
+            :func:`upsize.loading.sized`.
+        args, kwargs: The arguments of the Trainer.
 
     Raises:
-        TypeError: When the schedule is none, or the mixin stands behind the Trainer.
+        TypeError: When ``schedule`` is not a schedule, or the mixin comes after the
+            Trainer.
         ValueError: When sizes contradict each other, or ``sized`` lacks a final size.
             At the start of training: for a batch without images, images smaller than
             the full size, a checkpoint of another schedule, or a dataset that cannot
@@ -59,8 +61,9 @@ class ProgressiveResize(Shown, _Base):
 
     Warns:
         UserWarning: When the images are larger than the full size, training ends before
-            it, a resumed run has another length, batches of the sized loader were of
-            another size, or a compiled model meets more sizes than its recompile limit.
+            full size, a resumed run has another length, the sized loader made images
+            at wrong sizes, or a compiled model meets more sizes than its recompile
+            limit.
 
     Example:
         >>> import torch
@@ -101,15 +104,15 @@ class ProgressiveResize(Shown, _Base):
         ]
         if before:
             raise TypeError(
-                f"{cls.__name__} has ProgressiveResize behind {before[-1].__name__}, "
-                "whose methods it stands around: write it first, as in class "
+                f"{cls.__name__} has ProgressiveResize after {before[-1].__name__}, "
+                "whose methods it must wrap: write it first, as in class "
                 f"{cls.__name__}(ProgressiveResize, {before[-1].__name__})"
             )
 
     def __init__(
         self,
         *args: Any,
-        schedule: Ramp | Linear | Phases | MultiScale = RAMP,
+        schedule: Schedule = RAMP,
         final_size: int | tuple[int, int] | None = None,
         resizer: Resizer = RESIZER,
         resize_valid: bool = False,
@@ -117,30 +120,45 @@ class ProgressiveResize(Shown, _Base):
         empty_cache: bool = False,
         log: str | None = "image_size",
         verbose: bool = True,
-        follow: Applier | None = None,
+        follow: SizeFollower | None = None,
         sized: bool = False,
         set_size: SetSize | None = None,
         **kwargs: Any,
     ) -> None:
-        settings = Settings(
+        options = Options(
             schedule, final_size, resizer, resize_valid, preallocate, empty_cache, log,
-            verbose, follow, sized, set_size,
+            verbose, follow,
         )  # fmt: skip
-        self._upsize = Session(self, settings)
+        self._upsize = Session(self, options, sized, set_size)
         super().__init__(*args, **kwargs)
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan, the size of every step; ``None`` before training has started."""
+        return self._upsize.plan
+
+    @property
+    def size(self) -> Size | None:
+        """Size of the last batch trained on; ``None`` before the first."""
+        return self._upsize.size
+
+    @property
+    def mismatched(self) -> int:
+        """Batches that came from the sized loader at another size than their step's."""
+        return self._upsize.mismatched
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """As the Trainer's."""
         return self._upsize.train(super().train, *args, **kwargs)
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        """As the Trainer's, at the size of the step."""
+        """As the Trainer's, with batches at the size of their step."""
         return self._upsize.get_batch_samples(
             super().get_batch_samples, *args, **kwargs
         )
 
     def get_train_dataloader(self, *args: Any, **kwargs: Any) -> Any:
-        """As the Trainer's; sized, where that is asked for."""
+        """As the Trainer's; sized with ``sized=True``."""
         inner = super().get_train_dataloader
         return self._upsize.get_train_dataloader(inner, *args, **kwargs)
 
@@ -149,16 +167,16 @@ class ProgressiveResize(Shown, _Base):
         return self._upsize.evaluate(super().evaluate, *args, **kwargs)
 
     def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
-        """As the Trainer's; with ``resize_valid`` at the size that is trained on."""
+        """As the Trainer's; with ``resize_valid`` at the size trained on last."""
         return self._upsize.prediction_step(super().prediction_step, *args, **kwargs)
 
     def log(self, *args: Any, **kwargs: Any) -> Any:
-        """As the Trainer's, with the size beside a loss."""
+        """As the Trainer's; adds the size to logs with a loss."""
         return self._upsize.log(super().log, *args, **kwargs)
 
 
 def _trains(base: type) -> bool:
-    """Whether a class is a Trainer of transformers without the mixin."""
+    """Whether a class is a transformers Trainer without the mixin."""
     from transformers import Trainer
 
     return issubclass(base, Trainer) and not issubclass(base, ProgressiveResize)

@@ -1,4 +1,4 @@
-"""Vision transformers take images of another size when their forward is told to."""
+"""Make vision transformers accept images of another size than their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ARGUMENT = "interpolate_pos_encoding"
 
 
 class Positions:
-    """Asks a model for interpolated position encodings, where its forward takes that.
+    """Asks a model to interpolate its position encodings, if its forward can.
 
     Args:
         trainer: The trainer of the model, which may be compiled, of PEFT, or wrapped.
@@ -24,7 +24,7 @@ class Positions:
 
     def __init__(self, trainer: Any) -> None:
         model = _innermost(trainer)
-        # Of the class: what wraps a forward for mixed precision takes any argument.
+        # The class's forward: the wrapper for mixed precision takes any argument.
         parameters = inspect.signature(type(model).forward).parameters
         self._takes = _ARGUMENT in parameters
         config = getattr(model, "config", None)
@@ -37,15 +37,15 @@ class Positions:
         )
 
     def __call__(self, batch: Any, size: Size) -> Any:
-        """Return a batch with the argument, unless nothing needs or forbids it.
+        """Return a batch with the argument, if the size needs it and it is not there.
 
         Args:
-            batch: What becomes the arguments of the model's forward. Never changed.
+            batch: The arguments of the model's forward. Never changed.
             size: Size of its images.
         """
         if not self._takes or size == self._own or not isinstance(batch, Mapping):
             return batch
-        if _ARGUMENT in batch:  # the user has an opinion
+        if _ARGUMENT in batch:  # the user has set it
             return batch
         new: Any = copy.copy(batch)
         new[_ARGUMENT] = True
@@ -53,7 +53,7 @@ class Positions:
 
 
 def _innermost(trainer: Any) -> Any:
-    """Return the model inside of what distributes, compiles and adapts it."""
+    """Return the model inside the wrappers that distribute, compile and adapt it."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     model = getattr(model, "_orig_mod", model)  # of torch.compile
     base = getattr(model, "get_base_model", None)  # of PEFT

@@ -1,4 +1,4 @@
-"""What stands around the methods of a Trainer, whichever way it came there."""
+"""The code that the mixin and ``attach`` wrap around the methods of a Trainer."""
 
 from __future__ import annotations
 
@@ -8,45 +8,67 @@ from contextlib import nullcontext
 from itertools import chain, repeat
 from typing import Any, TypeAlias
 
-import torch
 from torch import nn
 
-from upsize.run._compiled import warn_of_recompiles
-from upsize.run._dry_run import untouched
-from upsize.run._full_size import warn_at_end
-from upsize.schedule import Plan, Ramp, Size
+from upsize.loading._dataset import SetSize
+from upsize.run import Options, TrainingRun
+from upsize.run._dry_run import restoring_model
+from upsize.run._restoring import Restoring
+from upsize.run._state import State, read_state
+from upsize.run._training_run import print_summary
+from upsize.schedule import Plan, Size
+from upsize.transformers._counter import TrainerCounter
 from upsize.transformers._positions import Positions
-from upsize.transformers._run import Run, saved_plan
-from upsize.transformers._settings import Settings
 from upsize.transformers._sized import sized
 
-__all__ = ["METHODS", "Session", "Shown"]
+__all__ = ["Session"]
 
 Method: TypeAlias = Callable[..., Any]
 
-#: The methods of a Trainer that a session stands around.
-METHODS = (
-    "train", "get_batch_samples", "get_train_dataloader", "evaluate",
-    "prediction_step", "log",
-)  # fmt: skip
+#: Name of the state among those of the callbacks in ``trainer_state.json``.
+_KEY = "upsize.ProgressiveResize"
 
 
 class Session:
-    """Resizes for a trainer: each method takes the trainer's own as its first argument.
+    """Resizes for a trainer: each method gets the trainer's method to call.
 
     Args:
         trainer: The trainer.
-        settings: The user's.
+        options: What the user asks for.
+        sized: Whether the workers of the training loader make small images.
+        set_size: See :func:`upsize.loading.sized`.
+
+    Raises:
+        ValueError: When ``sized`` lacks the full size, or ``set_size`` lacks ``sized``.
     """
 
-    def __init__(self, trainer: Any, settings: Settings) -> None:
-        self._trainer, self._settings = trainer, settings
-        self._run: Run | None = None
+    #: The methods of a Trainer that it wraps.
+    METHODS = (
+        "train", "get_batch_samples", "get_train_dataloader", "evaluate",
+        "prediction_step", "log",
+    )  # fmt: skip
+
+    def __init__(
+        self, trainer: Any, options: Options, sized: bool, set_size: SetSize | None
+    ) -> None:
+        if sized and options.full_size is None:
+            raise ValueError(
+                "sized=True needs the full size before the first batch: give "
+                "final_size= to ProgressiveResize or to its schedule"
+            )
+        if set_size is not None and not sized:
+            raise ValueError(
+                "set_size= has no effect without a sized loader: give sized=True as "
+                "well, or leave set_size out"
+            )
+        self._trainer, self._options = trainer, options
+        self._sized, self._set_size = sized, set_size
+        self._run: TrainingRun | None = None
+        self._counter: TrainerCounter | None = None
         self._positions: Positions | None = None
         self._training = self._evaluating = False
-        self._size: Size | None = None
-        self._reported: Size | None = None
         self._to_try: Any = None  # the batch for the dry run
+        self._changes = Restoring()
 
     @property
     def plan(self) -> Plan | None:
@@ -56,24 +78,43 @@ class Session:
     @property
     def size(self) -> Size | None:
         """Size of the last batch trained on; ``None`` before the first."""
-        return self._size
+        return None if self._run is None else self._run.size
 
     @property
-    def corrected(self) -> int:
+    def mismatched(self) -> int:
         """Batches that came from the sized loader at another size than their step's."""
-        return 0 if self._run is None else self._run.corrected
+        return 0 if self._run is None else self._run.mismatched
+
+    @property
+    def final_size(self) -> Size:
+        """The full size, for a sized loader."""
+        size = self._options.full_size
+        assert size is not None  # checked with sized=True
+        return size
+
+    def attach(self) -> None:
+        """Wrap the methods of the trainer."""
+        for name in self.METHODS:
+            self._changes.wrap_method(self._trainer, name, getattr(self, name))
+        self._changes.set(self._trainer, "_upsize", self)
+
+    def remove(self) -> None:
+        """Restore the trainer's methods; calling it again does nothing.
+
+        If another tool wrapped them later, these wrappers stay and only call through.
+        """
+        self._changes.close()
 
     def train(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
-        """Train, and put back whatever follows the size."""
-        self._run, self._training = None, True
-        self._size = self._reported = None
+        """Train, and restore the values that follow the size."""
+        self._run, self._training, completed = None, True, False
         try:
             output = inner(*args, **kwargs)
+            completed = True
         finally:
             self._training, self._to_try = False, None
-            if self._settings.follow is not None:
-                self._settings.follow.restore()
-        warn_at_end(self.plan, self._size, self.corrected, stacklevel=3)
+            if self._run is not None:
+                self._run.finish(completed=completed)
         return output
 
     def get_batch_samples(
@@ -83,21 +124,15 @@ class Session:
         samples = inner(map(self._resized, epoch_iterator), *args, **kwargs)
         if self._to_try is not None:
             self._dry_run(*samples[1:])
-        if self._size is not None and self._size != self._reported:
-            self._reported = self._size
-            if self._settings.log is not None:
-                self._trainer.log({self._settings.log: max(self._size)})
         return samples
 
     def get_train_dataloader(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
-        """Let the workers make small images, where that is asked for."""
+        """Let the workers make small images, if ``sized`` asks for it."""
         loader = inner(*args, **kwargs)
-        if not self._settings.sized:
-            return loader
-        return sized(loader, _Ahead(self), self._settings.set_size)
+        return sized(loader, self, self._set_size) if self._sized else loader
 
     def evaluate(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
-        """Note that what is predicted is validation."""
+        """Note that predictions during evaluation are validation."""
         before, self._evaluating = self._evaluating, True
         try:
             return inner(*args, **kwargs)
@@ -107,82 +142,86 @@ class Session:
     def prediction_step(
         self, inner: Method, model: Any, inputs: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        """Validate at the size that is trained on, where that is asked for."""
-        size, asked = self._size, self._settings.resize_valid
-        if asked and self._training and self._evaluating and size is not None:
-            assert self._run is not None
-            assert self._positions is not None
-            inputs = self._positions(self._run.validate(inputs, size), size)
+        """Validate at the size trained on last, if ``resize_valid`` asks for it."""
+        run = self._run
+        if self._training and self._evaluating and run is not None:
+            resized = run.validate(inputs)
+            if self._options.resize_valid and run.size is not None:
+                assert self._positions is not None
+                resized = self._positions(resized, run.size)
+            inputs = resized
         return inner(model, inputs, *args, **kwargs)
 
     def log(
         self, inner: Method, logs: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
         """Add the size to the logs of training."""
-        name, size = self._settings.log, self._size
+        name, size = self._options.log, self.size
         if name is not None and size is not None and "loss" in logs:
             logs.setdefault(name, max(size))
         return inner(logs, *args, **kwargs)
 
-    def run(self, batch: Any = None) -> Run:
-        """Return the run that the trainer's state belongs to.
-
-        Args:
-            batch: A batch as it comes, which tells the full size where nothing else
-                does.
-        """
-        trainer, settings = self._trainer, self._settings
-        # Each start of the training makes a state, as after running out of memory.
-        if self._run is not None and self._run.state is trainer.state:
-            return self._run
-        final = settings.final
-        if final is None and (saved := saved_plan(trainer.state)) is not None:
-            final = saved.final_size
-        if final is None:
-            final = settings.resizer.image_size(batch)
-        run = Run(trainer, settings, final)
-        warn_of_recompiles([trainer.model_wrapped], run.plan, stacklevel=3)
-        if settings.verbose and trainer.is_world_process_zero():
-            print(run.plan.summary())
-        self._run, self._positions = run, Positions(trainer)
-        self._size = self._reported = None
-        return run
-
     def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
-        """Yield the size of each batch of an epoch; nothing outside of training."""
-        if self._training:
-            yield from self.run().sizes_ahead(batches)
+        """Yield the size of each batch of an epoch; full size outside of training."""
+        ahead = self._current_run().sizes_ahead(batches) if self._training else ()
+        return chain(ahead, repeat(self.final_size))
+
+    def _current_run(self) -> TrainingRun:
+        """Return the run that the trainer's state belongs to."""
+        trainer = self._trainer
+        # Each start of training makes a state, also one after running out of memory.
+        if self._run is not None and self._counter.state is trainer.state:  # type: ignore[union-attr]
+            return self._run
+        self._counter, self._positions = TrainerCounter(trainer), Positions(trainer)
+        self._run = TrainingRun(
+            self._options,
+            self._counter,
+            saved=_saved(trainer.state),
+            models=[trainer.model_wrapped],
+            say=print_summary if trainer.is_world_process_zero() else None,
+            report=lambda name, pixels, _: trainer.log({name: pixels}),
+        )
+        return self._run
 
     def _resized(self, batch: Any) -> Any:
-        run = self.run(batch)
-        assert self._positions is not None
-        resized = run.train(batch)
-        if self._settings.preallocate and self._size is None:
+        """Return a training batch at the size of its step."""
+        run = self._current_run()
+        first = run.size is None
+        if run.wants_dry_run:
             self._to_try = batch
-        if run.size != self._size:
-            self._size = run.size
-            if self._settings.empty_cache and torch.cuda.is_available():
-                torch.cuda.empty_cache()
+        resized = run.train(batch)
+        if first:
+            # The Trainer writes this to each checkpoint and reads it from there.
+            self._trainer.state.stateful_callbacks[_KEY] = {
+                "args": {},
+                "attributes": run.state_dict(),
+            }
+        assert self._positions is not None
+        assert run.size is not None
         return self._positions(resized, run.size)
 
     def _dry_run(self, num_items_in_batch: Any = None) -> None:
-        """Compute the loss of the first batch at full size, as training would."""
-        trainer, run, batch = self._trainer, self.run(), self._to_try
+        """Compute the loss of the first batch at full size, as training does."""
+        trainer, run, batch = self._trainer, self._current_run(), self._to_try
         self._to_try = None
         positions, loss = self._positions, trainer.compute_loss_func
         assert positions is not None
+        assert run.plan is not None
+        final = run.plan.final_size
 
         def forward(model: nn.Module, full: Any) -> Any:
             model.train()
-            # A copy: the Trainer takes the labels out of it.
-            inputs = copy.copy(positions(full, run.plan.final_size))
+            # A copy: the Trainer removes the labels.
+            inputs = copy.copy(positions(full, final))
             with trainer.compute_loss_context_manager():
                 return trainer.compute_loss(
                     model, inputs, num_items_in_batch=num_items_in_batch
                 )
 
         try:
-            with untouched(loss) if isinstance(loss, nn.Module) else nullcontext():
+            with (
+                restoring_model(loss) if isinstance(loss, nn.Module) else nullcontext()
+            ):
                 run.preallocate(trainer.model, batch, forward=forward)
         except Exception as error:
             error.add_note(
@@ -192,42 +231,23 @@ class Session:
             raise
 
 
-class Shown:
-    """What a user can ask of the session, of the mixin and of an attachment alike."""
+def _saved(state: Any) -> State | None:
+    """Return the state of upsize in a checkpoint.
 
-    _upsize: Session
+    Args:
+        state: The ``TrainerState``.
 
-    @property
-    def plan(self) -> Plan | None:
-        """The plan, the size of every step; ``None`` before training has started."""
-        return self._upsize.plan
-
-    @property
-    def size(self) -> Size | None:
-        """Size of the last batch trained on; ``None`` before the first."""
-        return self._upsize.size
-
-    @property
-    def corrected(self) -> int:
-        """Batches that came from the sized loader at another size than their step's."""
-        return self._upsize.corrected
-
-
-class _Ahead:
-    """Tells a sized loader the sizes of the training that is going on."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    @property
-    def plan(self) -> Plan:
-        """The full size at least: the plan is made with the first epoch."""
-        final = self._session._settings.final
-        return Ramp(initial_size=1.0, final_size=final).plan(total_steps=1)
-
-    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
-        """Yield the sizes; outside of training the full one."""
-        return chain(self._session.sizes_ahead(batches), repeat(self.plan.final_size))
-
-    def expect_sized(self) -> None:
-        """Nothing: the settings say so."""
+    Raises:
+        ValueError: When it is not a state of upsize.
+    """
+    entry = state.stateful_callbacks.get(_KEY)
+    if entry is None:
+        return None
+    saved = entry.get("attributes") if isinstance(entry, dict) else None
+    try:
+        return read_state(
+            State, saved, f'stateful_callbacks["{_KEY}"] in trainer_state.json'
+        )
+    except ValueError as error:
+        error.add_note("upsize: to continue with a new plan instead, delete that entry")
+        raise

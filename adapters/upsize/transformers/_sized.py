@@ -7,22 +7,22 @@ from typing import Any
 from accelerate.data_loader import DataLoaderStateMixin
 
 from upsize.accelerate import sized as _sized_prepared
-from upsize.loading._batches import Progress
 from upsize.loading._dataset import SetSize
 from upsize.loading._sized import sized as _sized
+from upsize.run._size_source import SizeSource
 
 __all__ = ["sized"]
 
 
-def sized(loader: Any, progress: Progress, set_size: SetSize | None) -> Any:
-    """Return what ``get_train_dataloader`` gave, sized.
+def sized(loader: Any, resize: SizeSource, set_size: SetSize | None) -> Any:
+    """Return the loader of ``get_train_dataloader``, sized.
 
     Args:
-        loader: Prepared by the Trainer's accelerator, or a plain one of the user's.
-        progress: Tells the sizes.
-        set_size: As :func:`upsize.loading.sized` takes it.
+        loader: A loader that the Trainer's accelerator prepared, or a plain one.
+        resize: The source of the sizes.
+        set_size: See :func:`upsize.loading.sized`.
     """
     if isinstance(loader, DataLoaderStateMixin):
         prepared: Any = _sized_prepared
-        return prepared(loader, progress, set_size=set_size)
-    return _sized(loader, progress, set_size=set_size)
+        return prepared(loader, resize, set_size=set_size)
+    return _sized(loader, resize, set_size=set_size)

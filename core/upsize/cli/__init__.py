@@ -6,9 +6,8 @@ Needs the extra ``cli`` for ``upsize plan``, and ``demo`` for ``upsize demo``.
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
 __all__ = ["main"]
 
@@ -19,8 +18,11 @@ def main() -> None:
     Raises:
         SystemExit: Always, with the exit status: 0, 1 or, for bad input, 2.
     """
-    if any(find_spec(name) is None for name in ("typer", "rich")):
-        sys.exit(str(missing_extra("cli", "Tables and options of the command")))
+    try:
+        for name in ("typer", "rich"):
+            require(name, "cli", "Tables and options of the command")
+    except ImportError as error:
+        sys.exit(str(error))
     from upsize.cli._app import app
 
     app()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from upsize.cli._copies import copies
-from upsize.cli._demo import demo
+from upsize.cli._demo_command import demo
 from upsize.cli._forecast import forecast
 from upsize.cli._loading import loading
 from upsize.cli._plan import plan

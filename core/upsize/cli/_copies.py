@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +9,13 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 from upsize.cli._errors import friendly
+from upsize.cli._named import is_named, load_schedule
+from upsize.cli._paths import check_file
 from upsize.cli._progress import copying
 from upsize.cli._values import parse
-from upsize.schedule import Plan, load
+from upsize.schedule import Plan
 
 if TYPE_CHECKING:
     from upsize.loading import CopiesEstimate
@@ -23,11 +24,12 @@ __all__ = ["copies"]
 
 _FULL = 224
 _STEPS = 10_000
+_MOST_BYTES = 10_000_000
 
 
 def _check_extra() -> None:
-    if any(find_spec(name) is None for name in ("torch", "PIL")):
-        raise missing_extra("jpeg", "Copies of images")
+    for name in ("torch", "PIL", "lmdb"):
+        require(name, "jpeg", "Copies of images")
 
 
 def _size(option: str, text: str) -> int | tuple[int, int]:
@@ -44,22 +46,32 @@ def _size(option: str, text: str) -> int | tuple[int, int]:
 
 def _plan(file: Path, full: str | None) -> Plan:
     """Read a plan, or a schedule, whose sizes come in the same shares of any run."""
-    try:
-        text = file.read_text("utf-8")
-        plan = Plan.model_validate_json(text) if file.suffix == ".json" else None
-    except ValidationError:
-        plan = None
+    plan = _saved_plan(file)
     if plan is not None:
         if full is not None:
             raise ValueError(
                 f"--full {full} and {file} both set the full size: leave --full out"
             )
         return plan
-    schedule = load(file)
+    schedule = load_schedule(str(file), "--plan")
     size = None if full is None else _size("--full", full)
-    if size is None and schedule.target() is None:
-        size = _FULL
-    return schedule.plan(total_steps=_STEPS, final_size=size)
+    full_size = schedule.full_size(size) or _FULL
+    return schedule.plan(total_steps=_STEPS, final_size=full_size)
+
+
+def _saved_plan(file: Path) -> Plan | None:
+    """Read a plan that was saved as JSON; ``None``: it holds something else."""
+    if file.suffix != ".json" or is_named(str(file)):
+        return None
+    check_file(file, "--plan")
+    if file.stat().st_size > _MOST_BYTES:
+        raise ValueError(
+            f"--plan {file}: must have at most {_MOST_BYTES} bytes, more than any plan"
+        )
+    try:
+        return Plan.model_validate_json(file.read_bytes())
+    except ValidationError:
+        return None
 
 
 def _sizes(plan: Path | None, sizes: str | None, full: str | None) -> dict[str, Any]:
@@ -85,14 +97,14 @@ def _space(count: float) -> str:
 
 
 def _announce(need: CopiesEstimate, target: Path, console: Console) -> None:
+    from upsize.loading._images._folder import shown
+
     names = ", ".join(map(str, need.settings.sizes))
-    console.print(
+    _print(
+        console,
         f"Copies for samples of {names}; full size {need.settings.full}.\n"
-        f"{need.images} images to copy need about {_space(need.bytes)} in {target}, "
-        f"where {_space(need.free)} are free.",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        f"{need.images} images to copy need about {_space(need.bytes)} in "
+        f"{shown(target)}, where {_space(need.free)} are free.",
     )
 
 
@@ -101,15 +113,15 @@ def copies(
     target: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the copies, not in that of the images.",
-            show_default="that of the images with -small behind its name",
+            help="Folder of the copies, which holds nothing else.",
+            show_default="that of the images with -small after its name",
         ),
     ] = None,
     plan: Annotated[
         Path | None,
         typer.Option(
             help="A plan as upsize plan --json prints it, or a schedule, in a .json, "
-            ".yaml or .toml file: its sizes are chosen from."
+            ".yaml or .toml file or as MODULE:NAME: its sizes are chosen from."
         ),
     ] = None,
     sizes: Annotated[
@@ -130,7 +142,7 @@ def copies(
         float,
         typer.Option(help="Least share of an image that a crop takes (of its area)."),
     ] = 0.08,
-    quality: Annotated[int, typer.Option(help="Of JPEG, 1 to 95.")] = 90,
+    quality: Annotated[int, typer.Option(help="Quality of JPEG, 1 to 95.")] = 90,
     workers: Annotated[
         int | None,
         typer.Option(min=0, help="Processes at work.", show_default="one a core"),
@@ -138,10 +150,17 @@ def copies(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it needs, and write nothing.")
     ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the copies as files into this empty folder, to look at them; "
+            "without --plan and --sizes those that are there already."
+        ),
+    ] = None,
 ) -> None:
     """Make small copies of images, once, which the small phases of training read.
 
-    Run it again to go on after it was stopped, or when images or options have changed.
+    Run it again to resume after it was stopped, or when images or options have changed.
 
     Examples: upsize copies data/train --sizes 112,168;
     upsize copies data/train --plan my.yaml --least-scale 0.35 --target /fast/small
@@ -154,6 +173,12 @@ def copies(
         if target is None:
             whole = folder.absolute()
             target = whole.with_name(f"{whole.name}-small")
+        if export is not None:
+            if dry_run:
+                raise ValueError("--dry-run writes nothing: leave out --export")
+            if plan is None and sizes is None:
+                _export(folder, target, export, console)
+                return
         common = _sizes(plan, sizes, full) | {
             "most": most,
             "least_scale": least_scale,
@@ -164,9 +189,24 @@ def copies(
             return
         with copying(console) as track:
             done = small_copies(folder, target, workers=workers, track=track, **common)
-        console.print(
-            f"{done.made} images copied, {_space(done.bytes)}; {done.kept} had their "
-            f"copies, {done.removed} are gone and so are their copies.",
-            highlight=False,
-            soft_wrap=True,
+        _print(
+            console,
+            f"{done.made} images copied, {_space(done.bytes)}; {done.kept} up to date, "
+            f"{done.removed} removed with their source images.",
         )
+        if export is not None:
+            _export(folder, target, export, console)
+
+
+def _export(folder: Path, target: Path, to: Path, console: Console) -> None:
+    from upsize.loading import export_copies
+    from upsize.loading._copies._folder import check_apart
+    from upsize.loading._images._folder import shown
+
+    check_apart(folder, to, "the folder of --export")
+    count = export_copies(target, to)
+    _print(console, f"{count} copies in {shown(target)} written to {shown(to)}.")
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -99,7 +99,10 @@ def stage_table(plan: Plan) -> Table:
     for header in ("from step", "from epoch", "size", "of the steps", "of the pixels"):
         table.add_column(header, justify="left" if header == "size" else "right")
     # Where a stage stops is where the next one starts.
-    rows = [(start, *rest) for start, _, *rest in stage_rows(plan)]
+    rows = [
+        (start, *rest)
+        for start, _, *rest in stage_rows(plan.stages, plan.steps_per_epoch)
+    ]
     if len(rows) > _MOST_ROWS:
         head, tail = _MOST_ROWS // 2, len(rows) - (_MOST_ROWS // 2 - 1)
         hidden = tail - head

@@ -5,16 +5,26 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-__all__ = ["explain", "friendly"]
+__all__ = ["explain", "friendly", "naming"]
+
+# A message is never longer than a screen.
+_MOST_CHARACTERS = 2000
+_MOST_FIELDS = 10
 
 
 def explain(error: BaseException) -> str:
-    """Return an error's message; pydantic's become one line for each field.
+    """Return an error's message, never longer than a screen.
+
+    Those of pydantic become one line for each field, those of the system lose their
+    number.
 
     Example:
         >>> from upsize.schedule import Ramp
@@ -23,20 +33,73 @@ def explain(error: BaseException) -> str:
         ... except ValueError as error:
         ...     print(explain(error))
         increase_by: must be a whole number of at least 1, not 0
+        >>> try:
+        ...     open("none.json")
+        ... except OSError as error:
+        ...     print(explain(error))
+        none.json: no such file or directory
     """
+    text = _message(error)
+    if len(text) > _MOST_CHARACTERS:
+        return f"{text[:_MOST_CHARACTERS]}..."
+    return text
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror[0].lower() + error.strerror[1:]
+        return reason if error.filename is None else f"{error.filename}: {reason}"
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ValidationError):
         cause = cause.__cause__
     if cause is None:
         return str(error)
-    lines = []
-    for details in cause.errors():
-        # The kind of a schedule leads the location in a file: ("ramp", "start").
-        field = ".".join(str(part) for part in details["loc"])
-        text = details["msg"].removeprefix("Value error, ")
-        lines.append(f"{field}: {text}" if field else text)
-    # What our own error says in front of it, as the path of a file.
-    return str(error).removesuffix(str(cause)) + "\n".join(lines)
+    # What our own error says before it, as the path of a file. Neither the error of
+    # pydantic nor its details may show the value: aliases in a YAML file of 300 bytes
+    # make one that takes minutes to print.
+    count = cause.error_count()
+    own = "" if error is cause else str(error)
+    before = own.partition(f"{count} validation error")[0]
+    details = cause.errors(include_url=False, include_input=False)
+    lines = [_line(each) for each in islice(details, _MOST_FIELDS)]
+    if count > _MOST_FIELDS:
+        lines.append(f"... and {count - _MOST_FIELDS} more errors")
+    return before + "\n".join(lines)
+
+
+def _line(details: Any) -> str:
+    # The kind of a schedule leads the location in a file: ("ramp", "start").
+    field = ".".join(str(part) for part in details["loc"])
+    text = details["msg"].removeprefix("Value error, ")
+    return f"{field}: {text}" if field else text
+
+
+@contextmanager
+def naming(option: str, path: Path) -> Iterator[None]:
+    """Name an option and its path at the beginning of the errors that it causes.
+
+    Args:
+        option: As the user writes it.
+        path: The path, which the errors may name already.
+
+    Raises:
+        ValueError: Instead of another, whose message follows.
+        OSError: Likewise.
+
+    Example:
+        >>> with naming("--schedule", Path("none.json")):
+        ...     open("none.json")
+        Traceback (most recent call last):
+        OSError: --schedule none.json: no such file or directory
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (ValueError, OSError) as error:
+        kind = ValueError if isinstance(error, ValueError) else OSError
+        text = explain(error).removeprefix(f"{path}: ")
+        raise kind(f"{option} {path}: {text}") from error
 
 
 @contextmanager

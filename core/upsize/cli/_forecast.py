@@ -1,12 +1,9 @@
-"""``upsize forecast``: what a schedule will save of your own training."""
+"""``upsize forecast``: what a schedule will save in your own training."""
 
 from __future__ import annotations
 
-import importlib
-import runpy
-import sys
-from collections.abc import Mapping
-from importlib.util import find_spec
+import math
+from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,59 +11,58 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 from upsize.cli._errors import friendly
+from upsize.cli._named import is_named, load_schedule
+from upsize.cli._paths import check_picture, save_picture
 from upsize.cli._presets import PRESETS, find
-from upsize.schedule import Linear, MultiScale, Phases, Ramp, load
+from upsize.cli._values import shown
+from upsize.cli._workload import workload_of
+from upsize.schedule import Plan, Schedule
 
 if TYPE_CHECKING:
     from upsize.forecast import Forecast, Prediction
-    from upsize.forecast._forecast import Loading
+    from upsize.forecast._measured import LoadingName
 
 __all__ = ["forecast"]
 
 _EPOCHS = 20
 _DEMO = ("PIL", "torchvision", "elpv_dataset")
-_TUPLE = ("model", "loader", "forward")
 
 
-def _workload(target: str) -> dict[str, Any]:
-    """Call the user's function, and return the arguments of ``measure`` by name."""
-    where, _, name = target.rpartition(":")
-    if not where or not name:
+def _check(budget: float, seconds: float, plot: Path | None) -> None:
+    """Refuse what would fail after the measurement, before it."""
+    if not 0 < budget < 1:
         raise ValueError(
-            f"TARGET must be FILE.py:FUNCTION or MODULE:FUNCTION, not {target!r}"
+            f"--budget must be a share of the time between 0 and 1, as 0.8, not {budget}"
         )
-    if where.endswith(".py"):
-        if not Path(where).is_file():
-            raise FileNotFoundError(f"{where}: no such file")
-        # What stands beside the file is imported as when it is run.
-        sys.path.insert(0, str(Path(where).resolve().parent))
-        names: Mapping[str, Any] = runpy.run_path(where)
-    else:
-        sys.path.insert(0, str(Path.cwd()))
-        names = vars(importlib.import_module(where))
-    if not callable(function := names.get(name)):
-        raise ValueError(  # noqa: TRY004 - of what the user named
-            f"{where} has no function {name!r}"
-        )
-    made = function()
-    if isinstance(made, tuple) and len(made) == len(_TUPLE):
-        return dict(zip(_TUPLE, made, strict=True))
-    if isinstance(made, Mapping) and {"model", "loader"} <= set(made):
-        return dict(made)
-    raise ValueError(
-        f"{target} must return (model, loader, forward), or a dict of the arguments of "
-        f"upsize.forecast.measure, not a {type(made).__name__}"
-    )
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f"--seconds must be more than 0, not {seconds}")
+    if plot is not None:
+        check_picture(plot, "--plot")
 
 
-def _schedule(
-    text: str | None, size: int | tuple[int, int]
-) -> Ramp | Linear | Phases | MultiScale:
-    if text is None or text in PRESETS:
-        return find(text or "fastxtend").build(size, {})
-    return load(text)
+def _schedule(text: str) -> Callable[[int | tuple[int, int]], Schedule]:
+    """Check the schedule, and return what makes it from the full size."""
+    if text in PRESETS:
+        return lambda size: find(text).build(size, {})
+    if not Path(text).suffix and not is_named(text):
+        raise ValueError(
+            "--schedule must be a preset, see upsize plan --list, a .json, .yaml or "
+            f".toml file, or MODULE:NAME of a schedule of your own, not {shown(text)}"
+        )
+    schedule = load_schedule(text)
+    return lambda _: schedule
+
+
+def _length(loader: Any) -> int:
+    """Return the batches of an epoch."""
+    try:
+        return len(loader)
+    except TypeError as error:
+        raise ValueError(
+            "the loader has no length: give --steps-per-epoch, the batches of an epoch"
+        ) from error
 
 
 def _show(name: str, prediction: Prediction, console: Console, *, title: str) -> None:
@@ -74,11 +70,20 @@ def _show(name: str, prediction: Prediction, console: Console, *, title: str) ->
     console.print(prediction.summary(), highlight=False, markup=False, soft_wrap=True)
 
 
+def _print(found: Forecast, name: str, plan: Plan, console: Console) -> None:
+    console.print(str(found), highlight=False, markup=False, soft_wrap=True)
+    _show(name, found.predict(plan), console, title="with the loader unchanged")
+    if found.sized is not None:
+        sized = found.predict(plan, loading="sized")
+        _show(name, sized, console, title="with a sized loader")
+
+
 def _suggest(
     found: Forecast, budget: float, length: dict[str, Any], console: Console
 ) -> None:
-    loading: Loading = "as it is" if found.sized is None else "sized"
-    title = f"For {budget:.0%} of the time, with the loader {loading}"
+    loading: LoadingName = "full" if found.sized is None else "sized"
+    how = "with the loader unchanged" if loading == "full" else "with a sized loader"
+    title = f"For {budget:.0%} of the time, {how}"
     try:
         ramp = found.suggest(budget, **length, loading=loading)
     except ValueError as error:
@@ -92,15 +97,15 @@ def _suggest(
 
 
 def _draw(found: Forecast, file: Path) -> None:
-    from upsize.plot import plot_costs, save
+    from upsize.plot import plot_costs
 
-    ways = {"as it is": found.as_it_is, "sized": found.sized}
+    loadings = {"full-size loader": found.full, "sized loader": found.sized}
     measured = {
         name: [(max(cost.size), 1000 * cost.total) for cost in costs.sizes]
-        for name, costs in ways.items()
+        for name, costs in loadings.items()
         if costs is not None
     }
-    save(plot_costs(measured), file)
+    save_picture(plot_costs(measured), file, "--plot")
 
 
 def forecast(
@@ -112,12 +117,12 @@ def forecast(
         ),
     ] = None,
     schedule: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="A preset, see upsize plan --list, or a .json, .yaml or .toml file.",
-            show_default="fastxtend",
+            help="A preset, see upsize plan --list, a .json, .yaml or .toml file, or "
+            "MODULE:NAME of a schedule of your own.",
         ),
-    ] = None,
+    ] = "fastxtend",
     epochs: Annotated[int, typer.Option(min=1, help="Length in epochs.")] = _EPOCHS,
     steps_per_epoch: Annotated[
         int | None,
@@ -135,67 +140,60 @@ def forecast(
     ] = 128,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw the costs into a .png, .svg or .pdf file, too."),
+        typer.Option(help="Also draw the costs into a .png, .svg or .pdf file."),
     ] = None,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="Print the forecast as JSON, and nothing else."),
     ] = False,
 ) -> None:
-    """Measure your own model and loader for a minute, and say what a schedule will save.
+    """Measure your own model and loader for a minute, and predict what a schedule saves.
 
-    Nothing is left of the steps that it trains. "sized" is the loader whose workers make
-    small images, where yours can be one.
+    The steps that it trains leave no trace. "sized" is a loader whose workers make small
+    images, if yours can.
 
     Examples: upsize forecast train.py:make --epochs 90; upsize forecast --demo
     """
     console = Console()
     with friendly():
-        if find_spec("torch") is None:
-            raise missing_extra("torch", "Forecasts")
+        require("torch", "torch", "Forecasts")
         from upsize.forecast import measure
+        from upsize.forecast._setup import first_size
         from upsize.resize import Resizer
 
-        if plot is not None:
-            from upsize.plot import check_picture
-
-            check_picture(plot)  # before the minute, not after it
         if (target is None) != demo:
-            raise ValueError("give TARGET or --demo: one of the two")
+            raise ValueError("give either TARGET or --demo")
+        _check(budget, seconds, plot)
+        make = _schedule(schedule)
         if target is not None:
-            found = _workload(target)
+            found = workload_of(target)
         else:
-            if any(find_spec(name) is None for name in _DEMO):
-                raise missing_extra("demo", "The demo's photographs")
+            for name in _DEMO:
+                require(name, "demo", "The demo's photographs")
             from upsize.demo._forecast import workload
 
             found = workload(size)
-        full = found.get("final_size")
-        if full is None:
-            resizer = found.get("resizer") or Resizer()
-            full = resizer.image_size(next(iter(found["loader"])))
-        if steps_per_epoch is None:
-            steps_per_epoch = len(found["loader"])
-        length: dict[str, Any] = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
-        made = _schedule(schedule, full)
-        plan = made.plan(**length, final_size=None if made.target() else full)
-        found = {"seconds": seconds, "plan": plan, **found}
         if unknown := sorted(set(found) - set(signature(measure).parameters)):
             raise ValueError(
                 f"{target} returns {', '.join(unknown)}, which upsize.forecast.measure "
                 "does not take"
             )
+        loader = found["loader"]
+        full = found.get("final_size")
+        if full is None:
+            full = first_size(loader, found.get("resizer") or Resizer())
+        if steps_per_epoch is None:
+            steps_per_epoch = _length(loader)
+        length: dict[str, Any] = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+        made = make(full)
+        plan = made.plan(**length, final_size=made.full_size() or full)
+        found = {"seconds": seconds, "plan": plan, **found}
         with console.status(f"training at a few sizes, {found['seconds']:.0f} s"):
             result = measure(**found)
-        if plot is not None:
-            _draw(result, plot)
         if as_json:
             typer.echo(result.model_dump_json(indent=2))
-            return
-        console.print(str(result), highlight=False, markup=False, soft_wrap=True)
-        name = schedule or "fastxtend"
-        _show(name, result.predict(plan), console, title="with the loader as it is")
-        if result.sized is not None:
-            sized = result.predict(plan, loading="sized")
-            _show(name, sized, console, title="with a sized loader")
-        _suggest(result, budget, length, console)
+        else:
+            _print(result, schedule, plan, console)
+            _suggest(result, budget, length, console)
+        if plot is not None:
+            _draw(result, plot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 from upsize.cli._errors import friendly
+from upsize.cli._paths import check_folder
 from upsize.cli._progress import measuring
 from upsize.schedule import Plan, Ramp
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["loading"]
 
 _STEPS = 10_000
+_MOST_SIZE = 8192  # a batch of crops fits into memory
 
 
 def _table(times: list[LoadingTime], plan: Plan) -> Table:
@@ -45,10 +46,12 @@ def _table(times: list[LoadingTime], plan: Plan) -> Table:
 
 def loading(
     folder: Annotated[Path, typer.Argument(help="The images, at any depth.")],
-    size: Annotated[int, typer.Option(min=4, help="Full size in pixels.")] = 224,
+    size: Annotated[
+        int, typer.Option(min=4, max=_MOST_SIZE, help="Full size in pixels.")
+    ] = 224,
     copies: Annotated[
         Path | None,
-        typer.Option(help="Folder of their small copies, to measure these, too."),
+        typer.Option(help="Folder of their small copies, to measure these as well."),
     ] = None,
     images: Annotated[
         int, typer.Option(min=1, help="At most this many of the images.")
@@ -57,19 +60,22 @@ def loading(
         int, typer.Option(min=1, help="How often; medians are shown.")
     ] = 3,
 ) -> None:
-    """Measure what loading your own images costs, and what small sizes save of it.
+    """Measure what loading your own images costs, and how much of it small sizes save.
 
     One process loads random crops at half, three quarters and all of the full size.
-    "saved" is the loading time of a run that trains half of its steps at the first
-    size and a quarter at each other one: what the run saves where the loader is slower
+    "saved" is the loading time that a run saves if it trains half of its steps at the
+    first size and a quarter at each other one: what you save if the loader is slower
     than the model.
 
     Examples: upsize loading data/train; upsize loading data/train --size 160
     """
     console = Console()
     with friendly():
-        if any(find_spec(name) is None for name in ("torch", "torchvision", "PIL")):
-            raise missing_extra("jpeg", "Measurements of loading")
+        for name in ("torch", "torchvision", "PIL"):
+            require(name, "jpeg", "Measurements of loading")
+        check_folder(folder, "FOLDER")
+        if copies is not None:
+            check_folder(copies, "--copies")
         import torch
 
         from upsize.loading._measure import measure_loading

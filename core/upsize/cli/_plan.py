@@ -11,9 +11,11 @@ from rich.table import Table
 
 from upsize.cli._draw import stage_table, staircase
 from upsize.cli._errors import friendly
+from upsize.cli._named import is_named, load_schedule
+from upsize.cli._paths import check_picture, save_picture
 from upsize.cli._presets import PRESETS, find
-from upsize.cli._values import parse
-from upsize.schedule import Linear, MultiScale, Phases, Plan, Ramp, load
+from upsize.cli._values import parse, shown
+from upsize.schedule import Plan, Schedule
 
 __all__ = ["plan"]
 
@@ -25,7 +27,7 @@ _RAMP = "Options of the ramp"
 
 
 def _size(text: str | None) -> int | tuple[int, int] | None:
-    """Read ``--size``; a share or a moment is no size."""
+    """Read ``--size``; a share or a moment is refused."""
     if text is None:
         return None
     match parse(text):
@@ -34,33 +36,31 @@ def _size(text: str | None) -> int | tuple[int, int] | None:
         case (height, width) if height >= 1 and width >= 1:
             return height, width
     raise ValueError(
-        f"--size must be pixels, as 224 or 224x320 (height x width), not {text!r}"
+        f"--size must be pixels, as 224 or 224x320 (height x width), not {shown(text)}"
     )
 
 
-def _from_file(
-    file: Path, preset: str | None, ramp: dict[str, Any]
-) -> Ramp | Linear | Phases | MultiScale:
-    """Read the schedule; whatever else names one is refused."""
-    others = [repr(preset)] if preset is not None else []
+def _from_file(file: str, preset: str | None, ramp: dict[str, Any]) -> Schedule:
+    """Read the schedule; a preset or an option of the ramp beside it is refused."""
+    others = [shown(preset)] if preset is not None else []
     others += ["--" + name.replace("_", "-") for name in ramp]
     if others:
         raise ValueError(
             f"--schedule {file} and {others[0]} both name a schedule: leave one of "
             "them out"
         )
-    return load(file)
+    return load_schedule(file)
 
 
 def _from_preset(
     name: str, size: int | tuple[int, int] | None, ramp: dict[str, Any]
-) -> Ramp | Linear | Phases | MultiScale:
+) -> Schedule:
     preset = find(name)
     if ramp and not preset.is_ramp:
         option = "--" + next(iter(ramp)).replace("_", "-")
         raise ValueError(
-            f"{option} is an option of the ramp, and {name} is another schedule: "
-            "leave one of them out"
+            f"{option} is an option of the ramp, and {name} is not a ramp: leave one of "
+            "them out"
         )
     return preset.build(size, ramp)
 
@@ -103,7 +103,10 @@ def _show(name: str, plan: Plan, console: Console) -> None:
 def plan(
     preset: Annotated[
         str | None,
-        typer.Argument(help="Name of a preset, see --list.", show_default="fastxtend"),
+        typer.Argument(
+            help="Name of a preset, see --list, or MODULE:NAME of a schedule of your own.",
+            show_default="fastxtend",
+        ),
     ] = None,
     epochs: Annotated[
         int | None,
@@ -123,8 +126,10 @@ def plan(
         ),
     ] = None,
     schedule: Annotated[
-        Path | None,
-        typer.Option(help="A schedule in a .json, .yaml or .toml file."),
+        str | None,
+        typer.Option(
+            help="A schedule in a .json, .yaml or .toml file, or MODULE:NAME of your own."
+        ),
     ] = None,
     initial_size: Annotated[
         str | None,
@@ -168,7 +173,7 @@ def plan(
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw the plan into a .png, .svg or .pdf file, too."),
+        typer.Option(help="Also draw the plan into a .png, .svg or .pdf file."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the plan as JSON, and nothing else.")
@@ -177,7 +182,7 @@ def plan(
         bool, typer.Option("--list", help="Print the presets, and nothing else.")
     ] = False,
 ) -> None:
-    """Show the stages of a schedule, and what they could save.
+    """Show the stages of a schedule, and what they can save.
 
     Examples: upsize plan --epochs 20 --steps-per-epoch 147 --increase-by 16;
     upsize plan ffcv-16; upsize plan --schedule my.yaml --total-steps 10000
@@ -200,9 +205,13 @@ def plan(
     }
     given |= {name: value for name, value in others.items() if value is not None}
     with friendly():
+        if plot is not None:
+            check_picture(plot, "--plot")
         final = _size(size)
+        if preset is not None and schedule is None and is_named(preset):
+            preset, schedule = None, preset
         if schedule is not None:
-            name, published = str(schedule), None
+            name, published = schedule, None
             found = _from_file(schedule, preset, given)
         else:
             name = preset or "fastxtend"
@@ -215,15 +224,15 @@ def plan(
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             total_steps=total_steps,
-            final_size=final or (None if found.target() else _SIZE),
+            final_size=found.full_size(final) or _SIZE,
         )
-        if plot is not None:
-            from upsize.plot import plot_sizes, save
-
-            save(plot_sizes({name: made}), plot)
         if as_json:
             typer.echo(made.model_dump_json(indent=2))
-            return
-        _show(name, made, console)
+        else:
+            _show(name, made, console)
         if plot is not None:
-            console.print(f"Picture: {plot}", highlight=False, soft_wrap=True)
+            from upsize.plot import plot_sizes
+
+            save_picture(plot_sizes({name: made}), plot, "--plot")
+            if not as_json:
+                console.print(f"Picture: {plot}", highlight=False, soft_wrap=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from upsize.schedule import Linear, MultiScale, Phases, Ramp, presets
+from upsize.cli._values import shown
+from upsize.schedule import Schedule, presets
 
 __all__ = ["PRESETS", "Preset", "find"]
 
@@ -15,25 +16,24 @@ class Preset(NamedTuple):
     """A preset as the command knows it.
 
     Args:
-        about: What it is, in a line.
-        make: Makes the schedule; called with ``final_size`` where ``size`` is given,
-            and with the fields of a ramp where ``is_ramp``.
-        epochs: Length of the published run; ``None``: there is none.
-        size: Final size that stands in for one not given; ``None``: the preset's own
-            sizes are fixed.
+        about: A line that describes it.
+        make: Makes the schedule; called with ``final_size`` if ``size`` is given, and
+            with the fields of a ramp if ``is_ramp``.
+        epochs: Length of the published run; ``None``: unpublished.
+        size: Default of the final size; ``None``: the preset's sizes are fixed.
         is_ramp: Whether the options of a ramp apply.
     """
 
     about: str
-    make: Callable[..., Ramp | Linear | Phases | MultiScale]
+    make: Callable[..., Schedule]
     epochs: int | None = None
     size: int | None = None
     is_ramp: bool = False
 
     def build(
         self, size: int | tuple[int, int] | None, ramp: dict[str, Any]
-    ) -> Ramp | Linear | Phases | MultiScale:
-        """Make the schedule; a size that it does not take is left to ``plan()``."""
+    ) -> Schedule:
+        """Make the schedule; ``plan()`` refuses a size that it does not take."""
         if self.size is None:
             return self.make()
         return self.make(final_size=size or self.size, **ramp)
@@ -118,8 +118,10 @@ def find(name: str) -> Preset:
     """Return a preset by its name.
 
     Raises:
-        ValueError: When there is none of that name; lists them all.
+        ValueError: For an unknown name; lists all names.
     """
     if name not in PRESETS:
-        raise ValueError(f"no preset is called {name!r}: use {', '.join(PRESETS)}")
+        raise ValueError(
+            f"unknown preset {shown(name)}: use one of {', '.join(PRESETS)}"
+        )
     return PRESETS[name]

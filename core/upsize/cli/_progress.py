@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from upsize.schedule import Plan, Size
 
 if TYPE_CHECKING:
-    from upsize.demo import Epoch
     from upsize.demo._data import Track
+    from upsize.demo._run import Epoch
 
 __all__ = ["Board", "copying", "decoding", "measuring"]
 
@@ -51,7 +51,7 @@ def copying(
 def measuring(
     console: Console,
 ) -> AbstractContextManager[Callable[[Iterable[Any], int], Iterable[Any]]]:
-    """Give a function that shows a bar while turns of a measurement pass through it."""
+    """Give a function that shows a bar while rounds of a measurement pass through it."""
     return _bar(console, "measuring")
 
 

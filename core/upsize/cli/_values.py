@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from reprlib import Repr
+from typing import Any
 
-__all__ = ["Value", "parse"]
+__all__ = ["Value", "parse", "shown"]
 
 Value = int | float | str | tuple[int, int]
 
+_VALUES = Repr()
+_VALUES.maxstring = _VALUES.maxother = 80
+_VALUES.maxlevel = 2
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message: as Python writes it, cut in the middle if long.
+
+    Example:
+        >>> shown("large"), len(shown("large" * 1000))
+        ("'large'", 80)
+    """
+    return _VALUES.repr(value)
+
 
 def parse(text: str) -> Value:
-    """Read what stands on the command line as Python would write it.
+    """Read the value of an option: a number, a size, or text.
 
     Args:
-        text: An integer, a float, a size as ``112x160`` (height x width), or anything
-            else, which the schedule then reads or refuses.
+        text: An integer, a float, a size as ``112x160`` (height x width), or other
+            text, which the schedule reads or refuses.
 
     Example:
         >>> parse("112"), parse("0.5"), parse("112x160"), parse("10ep")

@@ -5,27 +5,12 @@
 
 from __future__ import annotations
 
-from upsize.demo._data import Data, Labelled, load_cells, load_folder
-from upsize.demo._model import small_resnet
-from upsize.demo._plans import affordable_epochs, default_schedule, steps_per_epoch
-from upsize.demo._report import Result, notes, picture, results_table
-from upsize.demo._run import Epoch, Training, in_turn, train
+from upsize._extras import require
 
-__all__ = [
-    "Data",
-    "Epoch",
-    "Labelled",
-    "Result",
-    "Training",
-    "affordable_epochs",
-    "default_schedule",
-    "in_turn",
-    "load_cells",
-    "load_folder",
-    "notes",
-    "picture",
-    "results_table",
-    "small_resnet",
-    "steps_per_epoch",
-    "train",
-]
+for _module in ("torch", "PIL", "matplotlib"):
+    require(_module, "demo", "Photographs, training and pictures")
+
+from upsize.demo._data import load_cells
+from upsize.demo._model import small_resnet
+
+__all__ = ["load_cells", "small_resnet"]

@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from upsize.demo._data import cells
+from upsize.demo._data import check_memory
+from upsize.demo._files import cells
 from upsize.demo._model import small_resnet
 
 __all__ = ["workload"]
+
+_BATCH_SIZE = 32
 
 
 class _Cells(Dataset[tuple[Tensor, int]]):
@@ -53,14 +56,16 @@ def workload(size: int, workers: int = 1) -> dict[str, Any]:
 
     Raises:
         ImportError: Without the photographs: ``pip install "upsize[demo]"``.
+        ValueError: When a batch does not fit into memory.
     """
+    check_memory(_BATCH_SIZE, size, channels=4)  # float32, grey
     model = small_resnet(channels=1, classes=4)
     with warnings.catch_warnings():
         # torch advises against more workers than cores; here one is asked for.
         warnings.simplefilter("ignore", UserWarning)
         loader = DataLoader(
             _Cells(size),
-            batch_size=32,
+            batch_size=_BATCH_SIZE,
             shuffle=True,
             drop_last=True,
             num_workers=workers,

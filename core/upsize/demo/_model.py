@@ -40,9 +40,8 @@ class _Block(nn.Module):
 def small_resnet(channels: int, classes: int) -> nn.Sequential:
     """Return a residual network of four blocks, for images of any size.
 
-    It pools globally, so that the same weights train at every size. Its features are
-    fine enough (a sixteenth of each side at the end) for the time of a step to follow
-    the number of pixels.
+    It pools globally, so the same weights train at every size. Its last features are a
+    sixteenth of each side, fine enough for the time of a step to follow the pixels.
 
     Args:
         channels: Channels of the images.

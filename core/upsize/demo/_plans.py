@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from upsize.schedule import Plan, Ramp
+from upsize.schedule import Plan, Ramp, Schedule
 
 __all__ = ["affordable_epochs", "default_schedule", "steps_per_epoch"]
 
@@ -30,10 +30,10 @@ def default_schedule(size: int, initial_size: float | tuple[int, int] = 0.5) -> 
 
 
 def steps_per_epoch(images: int, batch_size: int) -> int:
-    """Return the batches of an epoch, all of them full ones.
+    """Return the batches of an epoch; all are full.
 
-    The images left over, others in each epoch, are skipped: a batch of one image would
-    break batch normalisation. Fewer images than one batch make a single one.
+    The images left over, different ones in each epoch, are skipped: a batch of one image
+    would break batch normalisation. If there are fewer images than a batch, they make one.
 
     Args:
         images: Images to train on.
@@ -46,20 +46,24 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
     return max(1, images // batch_size)
 
 
-def affordable_epochs(plan: Plan, seconds: float, budget: float) -> int:
+def affordable_epochs(
+    schedule: Schedule, plan: Plan, seconds: float, budget: float
+) -> int:
     """Return how many epochs of a schedule a budget of time buys.
 
     Args:
-        plan: A run of the schedule that was timed.
-        seconds: What it took; its seconds per pixel stand for those of other lengths.
+        schedule: The schedule.
+        plan: A run of it that was timed.
+        seconds: What it took; other lengths are taken to need as long per pixel.
         budget: Seconds to spend.
 
     Returns:
         The largest number of epochs whose time fits, at least 1.
 
     Example:
-        >>> plan = default_schedule(128).plan(epochs=8, steps_per_epoch=10)
-        >>> affordable_epochs(plan, seconds=40.0, budget=79.0)
+        >>> schedule = default_schedule(128)
+        >>> plan = schedule.plan(epochs=8, steps_per_epoch=10)
+        >>> affordable_epochs(schedule, plan, seconds=40.0, budget=79.0)
         15
     """
     steps = plan.steps_per_epoch
@@ -67,9 +71,9 @@ def affordable_epochs(plan: Plan, seconds: float, budget: float) -> int:
 
     def cost(epochs: int) -> float:
         with warnings.catch_warnings():
-            # A run that is only weighed need not reach full size.
+            # A run that is only priced need not reach full size.
             warnings.simplefilter("ignore", UserWarning)
-            longer = plan.schedule.plan(
+            longer = schedule.plan(
                 epochs=epochs, steps_per_epoch=steps, final_size=plan.final_size
             )
         return seconds * longer.pixel_share * longer.total_steps / timed

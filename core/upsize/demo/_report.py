@@ -1,4 +1,4 @@
-"""What the demo's runs have shown: a table, its notes and a picture."""
+"""The results of the demo: a table, its notes and a picture."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def promised(result: Result, baseline: Result) -> float:
 
 
 def results_table(results: Sequence[Result]) -> Table:
-    """Return a table of the runs, which are compared with the first of them.
+    """Return a table of the runs, compared with the first one.
 
-    What is saved, promised and realised stands only beside runs of as many epochs.
+    Savings are given only for runs with as many epochs as the first.
 
     Args:
         results: The baseline, then the others.
@@ -77,7 +77,7 @@ def results_table(results: Sequence[Result]) -> Table:
 
 
 def notes(accuracy: float, images: int) -> str:
-    """Return what the columns mean, and how far the accuracy may be trusted.
+    """Say what the columns mean, and how far to trust the accuracy.
 
     Args:
         accuracy: A typical accuracy.
@@ -89,8 +89,8 @@ def notes(accuracy: float, images: int) -> str:
     """
     error = 100 * math.sqrt(accuracy * (1 - accuracy) / images)
     return (
-        "training: seconds of training alone, without validation. promised: what the "
-        "pixels left out would save; realised: the share of it that was saved. "
+        "training: seconds of training, without validation. promised: what the pixels "
+        "left out would save; realised: how much of that was saved. "
         f"Accuracy is measured at full size, on {images} images.\n"
         f"A difference of less than {2 * error:.1f} points may be chance (two standard "
         "errors)."

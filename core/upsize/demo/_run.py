@@ -1,4 +1,4 @@
-"""One training run of the demo, epoch by epoch, and several runs in turn."""
+"""One training run of the demo, epoch by epoch, and several runs alternately."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from upsize.demo._data import Data
 from upsize.demo._model import small_resnet
 from upsize.demo._plans import steps_per_epoch
 from upsize.loop import ProgressiveResize
-from upsize.schedule import Plan, Size
+from upsize.schedule import Plan, Schedule, Size
 
 __all__ = [
     "Batches",
@@ -24,7 +24,7 @@ __all__ = [
     "Runner",
     "Training",
     "augment",
-    "in_turn",
+    "round_robin",
     "train",
 ]
 
@@ -93,20 +93,29 @@ class Training:
     SGD with momentum and the one-cycle learning rate, which is in proportion to the
     batch size.
 
-    All that it draws at random comes from generators of its own, so that runs can take
-    turns without changing each other.
+    All that it draws at random comes from its own generators, so that runs can
+    alternate without changing each other.
 
     Args:
         data: The task.
-        plan: The sizes; its steps are those of
-            :func:`~upsize.demo.steps_per_epoch`.
+        schedule: What grows and when.
+        plan: The schedule's sizes; its steps are those of
+            :func:`~upsize.demo._plans.steps_per_epoch`.
         batch_size: Images in a batch.
         seed: Seed of the weights, the order and the augmentation: two runs of a seed
             see the same images in the same order and the same positions.
     """
 
-    def __init__(self, data: Data, plan: Plan, *, batch_size: int, seed: int) -> None:
-        self.plan = plan
+    def __init__(
+        self,
+        data: Data,
+        schedule: Schedule,
+        plan: Plan,
+        *,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        self.schedule, self.plan = schedule, plan
         self.steps_per_epoch = steps_per_epoch(len(data.train), batch_size)
         self.epochs = plan.total_steps // self.steps_per_epoch
         self._data, self._batch_size = data, batch_size
@@ -184,7 +193,7 @@ def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
     """
     plan = training.plan
     resize = ProgressiveResize(
-        plan.schedule,
+        training.schedule,
         total_steps=plan.total_steps,
         steps_per_epoch=training.steps_per_epoch,
         final_size=plan.final_size,
@@ -204,8 +213,8 @@ def train(training: Training, on_step: OnStep) -> Iterator[Epoch]:
         yield Epoch(seconds, training.accuracy())
 
 
-def in_turn(runs: Mapping[str, Iterator[Epoch]]) -> dict[str, list[Epoch]]:
-    """Let runs take turns, an epoch each, so that a noisy machine treats all alike.
+def round_robin(runs: Mapping[str, Iterator[Epoch]]) -> dict[str, list[Epoch]]:
+    """Advance runs alternately, an epoch each, so that a noisy machine treats all alike.
 
     Args:
         runs: By name; a shorter one ends earlier.
@@ -215,7 +224,7 @@ def in_turn(runs: Mapping[str, Iterator[Epoch]]) -> dict[str, list[Epoch]]:
 
     Example:
         >>> long, short = [Epoch(2.0, 0.5), Epoch(4.0, 0.75)], [Epoch(1.0, 0.5)]
-        >>> epochs = in_turn({"long": iter(long), "short": iter(short)})
+        >>> epochs = round_robin({"long": iter(long), "short": iter(short)})
         >>> epochs["long"] == long, epochs["short"] == short
         (True, True)
     """

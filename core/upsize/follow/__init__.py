@@ -1,11 +1,12 @@
-"""Regularisation that follows the size: less on small images, all of it on large ones.
+"""Regularization that follows the size: less on small images, more on large ones.
 
-:class:`Follow` gives the values of a plan's steps, without torch; :class:`Applier` sets
-them on dropout layers, stochastic depth, RandAugment, MixUp and CutMix, and puts back
-what was there. Every ProgressiveResize takes one as ``follow=``.
+:class:`ValueSchedule` computes the values for a plan's steps, without torch.
+:class:`FollowSize` sets them on dropout layers, stochastic depth, RandAugment, MixUp
+and CutMix, and restores the values from before. Every ProgressiveResize takes one as
+``follow=``.
 """
 
-from upsize.follow._applier import Applier
-from upsize.follow._values import Follow
+from upsize.follow._follow_size import FollowSize
+from upsize.follow._values import ValueSchedule
 
-__all__ = ["Applier", "Follow"]
+__all__ = ["FollowSize", "ValueSchedule"]

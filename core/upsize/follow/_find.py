@@ -1,4 +1,4 @@
-"""Find what a model, a transform or a dataset holds that may regularise."""
+"""Find the modules and transforms inside models, transforms, datasets and loaders."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 __all__ = ["held_by", "is_a"]
 
-# Where compositions and datasets keep their transforms, and loaders their datasets.
+# Attributes that hold the transforms of compositions and datasets, and loaders' data.
 _SLOTS = ("transform", "transforms", "dataset", "datasets", "collate_fn")
 _MOST = 64  # a longer list holds samples, not transforms
 
 
 def is_a(value: Any, package: str, name: str) -> bool:
-    """Say whether a value is of a class by its name, of which nothing is imported."""
+    """Whether a value is an instance of a class, given by name without importing it."""
     return any(
         cls.__name__ == name and cls.__module__.partition(".")[0] == package
         for cls in type(value).__mro__
@@ -21,7 +21,7 @@ def is_a(value: Any, package: str, name: str) -> bool:
 
 
 def held_by(value: Any) -> Iterator[Any]:
-    """Yield a value and what it holds: submodules, and transforms of compositions.
+    """Yield a value, its submodules and the transforms that it holds.
 
     Raises:
         ValueError: For a loader with worker processes.
@@ -45,11 +45,11 @@ def held_by(value: Any) -> Iterator[Any]:
 
 
 def _check_workers(value: Any) -> None:
-    """Refuse a loader whose transforms are copied into other processes."""
+    """Refuse a loader whose transforms are copied to worker processes."""
     if is_a(value, "torch", "DataLoader") and value.num_workers > 0:
         raise ValueError(
-            f"the loader makes its samples in {value.num_workers} worker processes, "
-            "whose transforms are copies that do not change: use num_workers=0 or "
-            "transforms of the batch; a transform that is given by itself counts for "
-            "the workers that start after a change, those of the next epoch"
+            f"the loader has {value.num_workers} worker processes, which use copies of "
+            "its transforms that do not change: use num_workers=0 or batch transforms; "
+            "or pass the transform itself, which workers that start after a change "
+            "use, from the next epoch on"
         )

@@ -1,4 +1,4 @@
-"""What can be set, where it is, and how: by names, nothing is imported."""
+"""The values that can be set, and where: found by class name, without an import."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["KINDS", "Kind", "Knob", "attribute", "check_range", "make_knobs"]
 
 
 class Knob(NamedTuple):
-    """Something to set.
+    """A value of an object that can be set.
 
     Attributes:
         touches: The attributes that it changes, as (owner, name).
         set: Sets a value.
-        now: The value that it has, where layers of a model differ in theirs.
-        below: What values must be below, where the object says so.
+        now: The current value, if the layers of a model may differ.
+        below: Exclusive upper limit of the values, if the object has one.
     """
 
     touches: tuple[tuple[Any, str], ...]
@@ -27,12 +27,12 @@ class Knob(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A name for values.
+    """The meaning of a name of values.
 
     Attributes:
-        find: Yields the knobs of an object, which are often none.
-        allowed: What a value may be, for the error, and a test of it.
-        what: What is looked for, for the error.
+        find: Yields the knobs of an object, if it has any.
+        allowed: The allowed values, in words for the error and as a test.
+        what: Objects that have such a value, for the error.
     """
 
     find: Callable[[Any], Iterator[Knob]]
@@ -62,7 +62,7 @@ def _is_model_of_timm(value: Any) -> bool:
 def _drop_path(value: Any) -> Iterator[Knob]:
     if is_a(value, "torchvision", "StochasticDepth"):
         yield attribute(value, "p", now=value.p)
-    # timm's, and those of transformers' models, as SwinDropPath.
+    # timm's, and those of transformers' models, such as SwinDropPath.
     elif type(value).__name__.endswith("DropPath") and hasattr(value, "drop_prob"):
         yield attribute(value, "drop_prob", now=float(value.drop_prob or 0))
 
@@ -75,7 +75,7 @@ def _rand_augment(value: Any) -> Iterator[Knob]:
 
 
 class _Off:
-    """Stands in for a Beta distribution of alpha 0: nothing is mixed."""
+    """Replaces a Beta distribution with alpha 0: nothing is mixed."""
 
     def sample(self, shape: Any = ()) -> Any:
         import torch
@@ -84,7 +84,7 @@ class _Off:
 
 
 def _beta(value: Any, name: str) -> Knob:
-    """Return the knob of a Beta(alpha, alpha) that an object holds by a name."""
+    """Return the knob of an object's attribute that is a Beta(alpha, alpha)."""
     before = getattr(value, name).concentration1
     touches = [(value, name)]
     if "alpha" in vars(value):
@@ -102,7 +102,7 @@ def _beta(value: Any, name: str) -> Knob:
 
 
 class _SwitchedOff:
-    """False, and ours: what the user has switched off stays off."""
+    """False, but set by upsize: a Mixup that the user switched off stays off."""
 
     def __bool__(self) -> bool:
         return False
@@ -112,7 +112,7 @@ _SWITCHED_OFF = _SwitchedOff()
 
 
 def _alpha_of_timm(value: Any, name: str) -> Knob:
-    """Return the knob of timm's Mixup, which fails where both alphas are 0 and it is on."""
+    """Return the knob of timm's Mixup, which must be off while both alphas are 0."""
 
     def set_alpha(alpha: float) -> None:
         setattr(value, name, alpha)
@@ -137,14 +137,14 @@ def _mixing(cls: str, timm: str) -> Callable[[Any], Iterator[Knob]]:
     return find
 
 
-_SHARE = ("from 0 up to and without 1", lambda value: 0 <= value < 1)
+_SHARE = ("in [0, 1)", lambda value: 0 <= value < 1)
 _ALPHA = ("at least 0", lambda value: value >= 0)
 _WHOLE = ("a whole number of at least 0", lambda v: isinstance(v, int) and v >= 0)
 
-#: The names of values that are known.
+#: The known names of values.
 KINDS: dict[str, Kind] = {
     "dropout": Kind(
-        _dropout, _SHARE, "nn.Dropout and its like, or a model of timm with drop_rate"
+        _dropout, _SHARE, "nn.Dropout or a variant, or a timm model with drop_rate"
     ),
     "drop_path": Kind(
         _drop_path, _SHARE, "DropPath (of a model made with drop_path_rate), or "
@@ -163,7 +163,7 @@ KINDS: dict[str, Kind] = {
 
 
 def check_range(name: str, ends: tuple[float, float]) -> None:
-    """Refuse values that what they are set on does not take."""
+    """Refuse values outside the range of the attribute."""
     allowed, test = KINDS[name].allowed
     for value in ends:
         if not test(value):
@@ -171,29 +171,29 @@ def check_range(name: str, ends: tuple[float, float]) -> None:
 
 
 def make_knobs(name: str, found: list[Knob], ends: tuple[float, float]) -> list[Knob]:
-    """Let layers that differ keep their ratio to the largest of them.
+    """Return knobs with which layers keep their ratio to the largest of them.
 
     Raises:
-        ValueError: When all of them are 0, and so have none; when a value is too large.
+        ValueError: When all layers are at 0 and have no ratio, or a value is too large.
     """
     for knob in found:
         if knob.below is not None and max(ends) >= knob.below:
             raise ValueError(
-                f"values[{name!r}] must be below the {knob.below} magnitudes of "
-                f"{knob.touches[0][0]!r}, not {max(ends)}"
+                f"values[{name!r}] must be below {knob.below}, the number of "
+                f"magnitudes of {knob.touches[0][0]!r}, not {max(ends)}"
             )
     now = [knob.now for knob in found if knob.now is not None]
     if not now:
         return found
     if not max(now):
         raise ValueError(
-            f"{name}: all {len(now)} layers are at 0, which does not tell which of them "
-            "shall have it: make the model with the value that it has at full size"
+            f"{name}: all {len(now)} layers are at 0, so their ratio is unknown: make "
+            "the model with the values of full size"
         )
 
     def scaled(knob: Knob) -> Knob:
         ratio = (knob.now or 0) / max(now)
-        # 0 stays: a layer without dropout gets none.
+        # A layer without dropout stays without.
         return knob._replace(set=lambda value: knob.set(value * ratio))
 
     return [scaled(knob) for knob in found]

@@ -1,4 +1,4 @@
-"""The values that go with a plan's steps."""
+"""The values of regularization at each step of a plan."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from upsize.schedule import Plan
 
-__all__ = ["By", "Follow", "Values", "check_by", "check_values"]
+__all__ = ["By", "ValueSchedule", "Values", "check_by", "check_values"]
 
 By: TypeAlias = Literal["size", "stage"]
 Values: TypeAlias = Mapping[str, tuple[float, float]]
 
 
 def _number(value: Any) -> int | float | None:
-    """Return a finite number as Python's own; ``None`` for anything else."""
+    """Return a finite number as a Python int or float; ``None`` for anything else."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     if isinstance(value, Integral):
@@ -32,7 +32,7 @@ def check_values(values: Any) -> dict[str, tuple[float, float]]:
     """Return a copy of a mapping of names to (first, last) numbers, or refuse it."""
     if not isinstance(values, Mapping) or not values:
         raise ValueError(
-            "values must map names to (first, last) numbers, as "
+            "values must map names to (first, last) numbers, such as "
             f'{{"dropout": (0.1, 0.3)}}, not {values!r}'
         )
     checked: dict[str, tuple[float, float]] = {}
@@ -40,8 +40,8 @@ def check_values(values: Any) -> dict[str, tuple[float, float]]:
         ends = [_number(end) for end in pair] if isinstance(pair, tuple | list) else []
         if not isinstance(name, str) or len(ends) != 2 or None in ends:
             raise ValueError(
-                f"values[{name!r}] must be a (first, last) pair of finite numbers, as "
-                f"(0.1, 0.3), not {pair!r}"
+                f"values[{name!r}] must be a (first, last) pair of finite numbers, "
+                f"such as (0.1, 0.3), not {pair!r}"
             )
         first, last = ends
         assert first is not None
@@ -51,7 +51,7 @@ def check_values(values: Any) -> dict[str, tuple[float, float]]:
 
 
 def check_by(by: Any) -> None:
-    """Refuse what is no way to follow."""
+    """Refuse an unknown ``by``."""
     if by not in get_args(By):
         raise ValueError(f'by must be "size" or "stage", not {by!r}')
 
@@ -65,32 +65,32 @@ def _between(first: float, last: float, share: Fraction) -> float:
 
 
 @dataclass(frozen=True)
-class Follow:
-    """The values of regularisation that go with the sizes of a plan.
+class ValueSchedule:
+    """The values of regularization at each step of a plan.
 
     Args:
         plan: The plan.
-        values: For each name its (first, last) value: that of the smallest size and
-            that of the largest. Between two ints it is an int, as RandAugment's
-            magnitude, a half to the even one.
+        values: For each name a (first, last) pair: its value at the smallest size and
+            at the largest. Between two ints values are ints, rounded half to even, as
+            RandAugment's magnitude requires.
         by: What the values follow: "size", the longer side in pixels, or "stage", the
             number of the stage.
 
     Raises:
-        ValueError: For what is no such mapping.
+        ValueError: For values that are not such pairs, or an unknown ``by``.
 
     Note:
-        At a size of s pixels a value is first + (last - first) (s - a) / (b - a), with
-        a the smallest and b the largest longer side of the plan; in stage i of M, from
-        0, it is first + (last - first) i / (M - 1) by "stage". A plan of one size, or
-        one stage, has the last value. Source: EfficientNetV2 (arXiv:2104.00298),
+        By "size", a value at s pixels is first + (last - first) (s - a) / (b - a), with
+        a the smallest and b the largest longer side of the plan. By "stage", a value in
+        stage i of M, from 0, is first + (last - first) i / (M - 1). A plan of one size,
+        or one stage, has the last value. Source: EfficientNetV2 (arXiv:2104.00298),
         Algorithm 1, whose sizes and values are both linear in the stage, so that both
-        ways are its own; they differ where stages grow by unequal steps.
+        agree with it; they differ if stages grow by unequal steps.
 
     Example:
         >>> from upsize.schedule import presets
         >>> plan = presets.efficientnetv2("m").plan(total_steps=400)
-        >>> follow = Follow(plan, {"mixup": (0.0, 0.2), "randaugment": (5, 15)})
+        >>> follow = ValueSchedule(plan, {"mixup": (0.0, 0.2), "randaugment": (5, 15)})
         >>> for start, stop, size in plan.stages:
         ...     print(size, follow.at(start))
         192x192 {'mixup': 0.0, 'randaugment': 5}
@@ -120,7 +120,7 @@ class Follow:
         """Return the value of each name at a step.
 
         Args:
-            step: Number of the step, from 0; past the end the last stage goes on.
+            step: Number of the step, from 0; after the end the last stage continues.
 
         Raises:
             ValueError: When ``step`` is negative.
@@ -129,7 +129,7 @@ class Follow:
         return {name: _between(*ends, share) for name, ends in self.values.items()}
 
     def _share(self, step: int) -> Fraction:
-        """Return how far a step is on the way from the first value to the last."""
+        """Return how far a step is from the first value to the last, in [0, 1]."""
         side = max(self.plan.size_at(step))
         if self.by == "size":
             small, large = self._sides

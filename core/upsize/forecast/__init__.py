@@ -1,23 +1,21 @@
-"""What a schedule will save, before it is trained: measured for a minute, then predicted.
+"""Predict what a schedule will save, from a minute of measuring.
 
-:func:`measure` trains a few steps of a model on a loader at three or four sizes, and puts
-everything back. The :class:`Forecast` that it returns predicts the time of any schedule,
-says what lies between that and the promise of the pixel count, and suggests a schedule for
-a share of the time. Needs the extra ``torch``.
+:func:`measure` trains a model for a few steps at three or four sizes, and restores
+everything. The :class:`Forecast` that it returns predicts the time of any schedule, says
+why it saves less than its pixel count promises, and suggests a schedule for a share of
+the time. Needs the extra ``torch``.
 """
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
-try:
-    import torch  # noqa: F401 - asked here, before each module needs it
-except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
-    raise missing_extra("torch", "Forecasts") from error
+require("torch", "torch", "Forecasts")
 
 from upsize.forecast._costs import Costs, SizeCost
 from upsize.forecast._forecast import Forecast
 from upsize.forecast._measure import measure
 from upsize.forecast._prediction import Prediction, Reason
-from upsize.forecast._watch import Report, Watch
+from upsize.forecast._report import Report
+from upsize.forecast._watch import Watch
 
 __all__ = [
     "Costs",

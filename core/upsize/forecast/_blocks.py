@@ -11,33 +11,29 @@ from typing import Any
 
 from upsize.forecast._costs import SizeCost
 from upsize.forecast._timer import Timer
-from upsize.schedule import Plan, Size
+from upsize.schedule import Size
 
-__all__ = ["Block", "Fixed", "Way", "cost_of", "run_block"]
+__all__ = ["Fixed", "Loading", "Measurement", "cost_of", "measure_steps"]
 
 
 class Fixed:
     """Sizes of a loader that draws every batch at the size that is set.
 
     Args:
-        plan: Has the full size.
+        final_size: The full size.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.size: Size = plan.final_size
+    def __init__(self, final_size: Size) -> None:
+        self.final_size = self.size = final_size
 
     def sizes_ahead(self, batches: int | None = None) -> Iterator[Size]:
         """Yield the size that is set, without end."""
         del batches
         return itertools.repeat(self.size)
 
-    def expect_sized(self) -> None:
-        """Have nothing to do: no batch is corrected."""
-
 
 @dataclass(frozen=True)
-class Way:
+class Loading:
     """A way of loading.
 
     Args:
@@ -57,45 +53,49 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Block:
+class Measurement:
     """Some steps at one size: means in seconds, and how much longer the first took."""
 
     step: float
     resize: float
     wait: float
-    first: float
-    extra: float
+    first_batch: float
+    first_step_extra: float
 
 
-def run_block(
-    way: Way, size: Size, step: Callable[[Any], None], timer: Timer, seconds: float
-) -> Block:
-    """Train at one size, from the beginning of an epoch on.
+def measure_steps(
+    loading: Loading,
+    size: Size,
+    step: Callable[[Any], None],
+    timer: Timer,
+    seconds: float,
+) -> Measurement:
+    """Train at one size, from the beginning of an epoch.
 
-    Means, not medians: several workers deliver in bursts, of which a median sees nothing.
+    It takes means: several workers deliver in bursts, which a median does not see.
 
     Args:
-        way: How batches are loaded.
+        loading: How batches are loaded.
         size: The size.
         step: Trains on a batch.
         timer: Of the device.
-        seconds: How long; but at least four steps, and two for each worker, as far as
-            the epoch has them.
+        seconds: How long; but at least four steps and two for each worker, if the epoch
+            has as many.
 
     Raises:
         ValueError: When the loader gives no batch.
     """
-    if way.fixed is not None:
-        way.fixed.size = size
-    # The workers' first batches arrive together: what follows them is the usual pace.
-    skipped = max(1, way.workers)
-    least = skipped + max(4, 2 * way.workers)
+    if loading.fixed is not None:
+        loading.fixed.size = size
+    # The workers' first batches arrive together: the usual pace begins after them.
+    skipped = max(1, loading.workers)
+    least = skipped + max(4, 2 * loading.workers)
     begin, first = time.perf_counter(), 0.0
     marks: list[tuple[Any, Any, Any]] = []
-    for batch in way.loader:
+    for batch in loading.loader:
         first = first or time.perf_counter() - begin
         loaded = timer.mark()
-        batch = way.resize(batch, size)
+        batch = loading.resize(batch, size)
         resized = timer.mark()
         step(batch)
         marks.append((loaded, resized, timer.mark()))
@@ -109,7 +109,7 @@ def run_block(
 
 def _read(
     marks: list[tuple[Any, Any, Any]], skipped: int, first: float, timer: Timer
-) -> Block:
+) -> Measurement:
     """Return what the steps after the skipped ones took, on average."""
     kept = marks[skipped:]
     steps = [timer.seconds(resized, done) for _, resized, done in kept]
@@ -118,20 +118,21 @@ def _read(
         timer.seconds(before[2], after[0])
         for before, after in itertools.pairwise(marks[max(0, skipped - 1) :])
     ]
-    return Block(
+    return Measurement(
         step=statistics.fmean(steps),
         resize=statistics.fmean(resizes),
         wait=statistics.fmean(waits) if waits else first,
-        first=first,
-        extra=timer.seconds(marks[0][1], marks[0][2]) - statistics.median(steps),
+        first_batch=first,
+        first_step_extra=timer.seconds(marks[0][1], marks[0][2])
+        - statistics.median(steps),
     )
 
 
-def cost_of(size: Size, blocks: list[Block]) -> SizeCost:
-    """Return the medians over blocks of one size."""
+def cost_of(size: Size, measurements: list[Measurement]) -> SizeCost:
+    """Return the medians over measurements of one size."""
 
     def median(part: str) -> float:
-        return float(statistics.median(getattr(block, part) for block in blocks))
+        return float(statistics.median(getattr(each, part) for each in measurements))
 
-    parts = {part: median(part) for part in ("step", "resize", "wait", "first")}
+    parts = {part: median(part) for part in ("step", "resize", "wait", "first_batch")}
     return SizeCost(size=size, **parts)

@@ -12,7 +12,7 @@ from upsize.schedule import Size
 
 __all__ = ["Costs", "SizeCost"]
 
-# Of the time of a step: waiting for more than this is a loader that does not keep up.
+# Share of a step: a loader that makes it wait longer does not keep up.
 WAITS = 0.25
 _NEAR = 0.9
 
@@ -22,13 +22,13 @@ class SizeCost(BaseModel):
 
     Args:
         size: (height, width) in pixels.
-        step: Forward, backward and optimizer.
-        resize: The way to the device, and resizing there.
-        wait: For the next batch of the loader, while an epoch runs.
-        first: For the first batch of an epoch, workers being started.
+        step: Time of forward, backward and optimizer.
+        resize: Time of moving a batch to the device and resizing it there.
+        wait: Time of waiting for the next batch, within an epoch.
+        first_batch: Time of waiting for the first batch of an epoch, while workers start.
 
     Example:
-        >>> cost = SizeCost(size=(112, 112), step=0.02, resize=0.0, wait=0.06, first=1.0)
+        >>> cost = SizeCost(size=(112, 112), step=0.02, resize=0.0, wait=0.06, first_batch=1.0)
         >>> round(cost.total, 3), cost.bound_by
         (0.08, 'loader')
     """
@@ -39,7 +39,7 @@ class SizeCost(BaseModel):
     step: float = Field(ge=0)
     resize: float = Field(ge=0)
     wait: float = Field(ge=0)
-    first: float = Field(ge=0)
+    first_batch: float = Field(ge=0)
 
     @property
     def total(self) -> float:
@@ -55,13 +55,13 @@ class SizeCost(BaseModel):
 class Costs(BaseModel):
     """What steps cost at the sizes that were measured, with one way of loading.
 
-    Between two measured sizes each part follows the pixel count in a straight line.
+    Between two measured sizes, each part is interpolated linearly in the pixel count.
 
     Args:
-        sizes: By growing pixel count, at least two; the last is the full size.
+        sizes: Costs by growing pixel count, at least two; the last is the full size.
 
     Example:
-        >>> small = SizeCost(size=(32, 32), step=0.1, resize=0.0, wait=0.0, first=0.0)
+        >>> small = SizeCost(size=(32, 32), step=0.1, resize=0.0, wait=0.0, first_batch=0.0)
         >>> costs = Costs(
         ...     sizes=(small, small.model_copy(update={"size": Size(64, 64), "step": 0.4}))
         ... )
@@ -83,7 +83,7 @@ class Costs(BaseModel):
         return self
 
     @property
-    def full(self) -> SizeCost:
+    def at_full_size(self) -> SizeCost:
         """The cost at full size."""
         return self.sizes[-1]
 
@@ -94,17 +94,17 @@ class Costs(BaseModel):
             size: (height, width) in pixels.
 
         Raises:
-            ValueError: For a size that is larger than all that were measured, or has more
-                than a tenth fewer pixels: there the costs are not known.
+            ValueError: For a size above the measured ones, or with less than nine tenths
+                of the smallest one's pixels: its costs are not known.
         """
         pixels = [math.prod(cost.size) for cost in self.sizes]
         wanted = math.prod(size)
         if not _NEAR * pixels[0] <= wanted <= pixels[-1]:
             raise ValueError(
-                f"{size} is not between {self.sizes[0].size} and {self.full.size}, which "
-                "were measured: measure again with sizes=[...] that reach it"
+                f"{size} is not between {self.sizes[0].size} and {self.at_full_size.size}, which "
+                "were measured: measure again with sizes=[...] that include it"
             )
-        # Just below the first one, rounding of sizes, its own line goes on.
+        # Just below the smallest, where sizes were rounded, its line continues.
         place = max(1, bisect_left(pixels, wanted))
         below, above = self.sizes[place - 1], self.sizes[place]
         share = (wanted - pixels[place - 1]) / (pixels[place] - pixels[place - 1])
@@ -113,15 +113,17 @@ class Costs(BaseModel):
             low, high = getattr(below, part), getattr(above, part)
             return max(0.0, float(low + share * (high - low)))
 
-        parts = {part: between(part) for part in ("step", "resize", "wait", "first")}
+        parts = {
+            part: between(part) for part in ("step", "resize", "wait", "first_batch")
+        }
         return SizeCost(size=size, **parts)
 
     def bottleneck(self) -> str:
         """Say in words what bounds the training, and at which sizes.
 
         Example:
-            >>> fast = SizeCost(size=(32, 32), step=1, resize=0, wait=3, first=0)
-            >>> slow = SizeCost(size=(64, 64), step=4, resize=0, wait=0, first=0)
+            >>> fast = SizeCost(size=(32, 32), step=1, resize=0, wait=3, first_batch=0)
+            >>> slow = SizeCost(size=(64, 64), step=4, resize=0, wait=0, first_batch=0)
             >>> Costs(sizes=(fast, slow)).bottleneck()
             'the loader below 56 px'
         """
@@ -135,7 +137,7 @@ class Costs(BaseModel):
         return "the loader at full size"
 
     def _crossing(self, number: int) -> int:
-        """Return the side between two sizes from which the loader keeps up."""
+        """Return the side, between two sizes, above which the loader keeps up."""
         low, high = (max(self.sizes[n].size) for n in (number, number + 1))
         below, above = self.sizes[number : number + 2]
         for side in range(low, high):

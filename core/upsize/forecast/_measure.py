@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from upsize.forecast._forecast import Forecast
-from upsize.forecast._rounds import costs_of, rounds, validation_time
-from upsize.forecast._setup import kept, sizes_to_measure, step_of, ways_of
+from upsize.forecast._rounds import costs_of, measure_rounds, validation_time
+from upsize.forecast._setup import loadings, restoring, sizes_to_measure, step_of
 from upsize.forecast._timer import timer_for
 from upsize.loading._dataset import SizedDataset
 from upsize.models._probe import Forward, device_of
@@ -38,44 +38,44 @@ def measure(
     validation: Iterable[Any] | None = None,
     seconds: float = 60.0,
 ) -> Forecast:
-    """Train for a minute at a few sizes, and return what that tells of any schedule.
+    """Time training steps at a few sizes, to predict the time of any schedule.
 
-    Real steps, with the batches of the loader, in turns of one size each and in several
-    rounds: so that workers, the device and the processor are as busy as they are in
-    training. Steps are timed by events on an accelerator. Where the loader can be
-    :func:`~upsize.loading.sized`, that is measured, too.
+    It trains real steps on the batches of the loader, one size after another in several
+    rounds, so that workers, device and processor are as busy as in training. On an
+    accelerator, events of the device time the steps. If the loader can be
+    :func:`~upsize.loading.sized`, that is measured as well.
 
-    The weights, buffers, gradients, the optimizer and the random state are as before when
-    it returns; it needs the memory of a second copy of the weights and of the optimizer's
+    Weights, buffers, gradients, the optimizer and the random state are restored before it
+    returns, which takes the memory of a second copy of the weights and of the optimizer's
     state.
 
     Args:
-        model: On the device that it trains on.
+        model: The model, on the device that it trains on.
         loader: The loader of the training at full size, not a sized one.
         forward: ``forward(model, batch)`` returns the loss of a batch that is on the
             model's device.
-        optimizer: Of the training; ``None``: SGD with momentum.
-        step: ``step(batch)`` instead of ``forward``: a whole step of the user's own, with
-            autocast, gradient clipping or whatever else it has.
-        plan: Whose sizes shall be measured: its first, its last and two between.
-        sizes: These instead, as sides or (height, width); the full size is added.
-            Without ``plan`` and ``sizes``, from half of the full size.
-        final_size: The full size; ``None``: of the plan, or of the first batch's images.
+        optimizer: The optimizer of the training; ``None``: SGD with momentum.
+        step: ``step(batch)`` instead of ``forward``: your own whole training step, with
+            autocast, gradient clipping and all else.
+        plan: A plan whose sizes are measured: its first, its last and two between.
+        sizes: Sizes to measure instead, as sides or (height, width); the full size is
+            added. Without ``plan`` and ``sizes``, from half of the full size.
+        final_size: The full size; ``None``: that of the plan, or of the first batch.
         resizer: How to find and resize the images of a batch.
         set_size: As for :func:`~upsize.loading.sized`.
-        validation: A loader of the validation at full size, whose time is added for each
-            epoch. It is measured on a few batches, needs a length and ``forward``.
-        seconds: How long to measure, for the sum of all turns; at the least, every size
-            is visited twice for a few steps.
+        validation: The validation loader, at full size: its time is added for each
+            epoch. A few batches are measured; it needs a length, and ``forward``.
+        seconds: How long to measure in all. Every size is measured at least twice, for a
+            few steps.
 
     Returns:
         The forecast.
 
     Raises:
-        TypeError: When the model is no module, or neither or both of ``forward`` and
-            ``step`` are given, or the loss is no tensor.
-        ValueError: For a loader that is sized already or empty, sizes that are larger
-            than the full one, or seconds that are not positive.
+        TypeError: When the model is not a module, neither or both of ``forward`` and
+            ``step`` are given, or the loss is not a tensor.
+        ValueError: For a loader that is already sized or empty, sizes larger than the
+            full one, or seconds that are not positive.
 
     Example:
         >>> from torch.utils.data import TensorDataset
@@ -88,7 +88,7 @@ def measure(
         ...     lambda model, batch: (model(batch[0])[:, 0] - batch[1]).square().mean(),
         ...     seconds=1,
         ... )
-        >>> [str(cost.size) for cost in forecast.as_it_is.sizes]
+        >>> [str(cost.size) for cost in forecast.full.sizes]
         ['32x32', '40x40', '48x48', '64x64']
         >>> from upsize.schedule import Ramp
         >>> prediction = forecast.predict(Ramp(), epochs=20, steps_per_epoch=100)
@@ -101,14 +101,14 @@ def measure(
         )
     if (forward is None) == (step is None):
         raise TypeError(
-            "give forward(model, batch), which returns the loss, or step(batch), which "
-            "does a whole training step: one of the two"
+            "give either forward(model, batch), which returns the loss, or step(batch), "
+            "which does a whole training step"
         )
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(f"seconds must be more than 0, not {seconds}")
     if isinstance(getattr(loader, "dataset", None), SizedDataset):
         raise ValueError(  # noqa: TRY004 - the type is right, its state is not
-            "the loader is sized: give the one that it was made from, and both are "
+            "the loader is sized: give the loader that it was made from; both are "
             "measured"
         )
     device = device_of(model) or torch.device("cpu")
@@ -119,26 +119,26 @@ def measure(
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     timer = timer_for(device)
-    with kept(model, optimizer, loader):
+    with restoring(model, optimizer, loader):
         chosen = sizes_to_measure(loader, plan, sizes, final_size, resizer)
-        ways, refused = ways_of(loader, chosen[-1], resizer, device, set_size)
+        found, refused = loadings(loader, chosen[-1], resizer, device, set_size)
         model.train()
-        blocks = rounds(ways, chosen, step, timer, seconds)
+        measurements = measure_rounds(found, chosen, step, timer, seconds)
         checked = None
         if validation is not None:
             checked = validation_time(model, forward, validation, device, timer)
-    costs = costs_of(blocks, chosen)
-    visits = [blocks["as it is", size][0].extra for size in chosen[:-1]]
+    costs = costs_of(measurements, chosen)
+    extra = [measurements["full", size][0].first_step_extra for size in chosen[:-1]]
     return Forecast(
         device=str(device),
         batch_size=getattr(loader, "batch_size", None),
-        workers=ways["as it is"].workers,
+        workers=found["full"].workers,
         cores=cores,
         final_size=chosen[-1],
-        as_it_is=costs["as it is"],
+        full=costs["full"],
         sized=costs.get("sized"),
         not_sized=refused,
         # A first step that happens to be faster than the others shows no cost.
-        switch=max(0.0, statistics.median(visits)),
+        size_change=max(0.0, statistics.median(extra)),
         validation=checked,
     )

@@ -1,23 +1,19 @@
-"""What a schedule will take, what it saves of full-size training, and why not more."""
+"""The time of a schedule, what it saves of full-size training, and why not more."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from upsize.forecast._costs import Costs
-from upsize.forecast._parts import PARTS, parts_of
-from upsize.forecast._words import advice_for, reason_for
+from upsize.forecast._measured import LoadingName
+from upsize.forecast._report import Report
+from upsize.forecast._watch import Watch
+from upsize.resize import Resizer
 from upsize.schedule import Plan
 
-if TYPE_CHECKING:
-    from upsize.forecast._forecast import Forecast
-    from upsize.forecast._watch import Report, Watch
+__all__ = ["Prediction", "Reason"]
 
-__all__ = ["Prediction", "Reason", "predict"]
-
-# Less than this share of the time is not worth a word.
+# A smaller share of the time is not worth mentioning.
 _WORTH = 0.005
 
 
@@ -25,10 +21,10 @@ class Reason(BaseModel):
     """Why a schedule saves less, or more, than its pixel count promises.
 
     Args:
-        part: Of the time: "loader", "epoch start", "resize", "step", "switch" or
+        part: Part of the time: "loader", "epoch start", "resize", "step", "size change" or
             "validation".
-        share: Of the time of full-size training; negative where it saves more.
-        text: In words.
+        share: Share of the time of full-size training; negative where it saves more.
+        text: The reason in words.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,11 +42,11 @@ class Prediction(BaseModel):
 
     Args:
         plan: The plan of the run.
-        loading: ``"as it is"`` or ``"sized"``.
-        seconds: Of the whole run, with validations where they were measured.
-        full_seconds: Of the same run at full size, with the loader as it is.
-        reasons: What lies between the promise and the saving, the weightiest first;
-            together they are the difference.
+        loading: ``"full"`` or ``"sized"``.
+        seconds: Time of the whole run, with validations where they were measured.
+        full_seconds: Time of the same run at full size, with the loader unchanged.
+        reasons: Why the saving differs from the promise, the largest first; together
+            they are the difference.
         advice: What to change.
         costs: What a step costs at each size.
 
@@ -58,7 +54,7 @@ class Prediction(BaseModel):
         >>> from upsize.schedule import Ramp
         >>> prediction = Prediction(
         ...     plan=Ramp(final_size=64, increase_by=32).plan(total_steps=100),
-        ...     loading="as it is", seconds=75.0, full_seconds=100.0, reasons=(),
+        ...     loading="full", seconds=75.0, full_seconds=100.0, reasons=(),
         ...     advice=(), costs=None,
         ... )
         >>> prediction.saving, prediction.promised
@@ -68,7 +64,7 @@ class Prediction(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     plan: Plan
-    loading: Literal["as it is", "sized"]
+    loading: LoadingName
     seconds: float = Field(ge=0)
     full_seconds: float = Field(gt=0)
     reasons: tuple[Reason, ...]
@@ -77,12 +73,12 @@ class Prediction(BaseModel):
 
     @property
     def saving(self) -> float:
-        """Share of the time of full-size training that is saved."""
+        """Share of the time of full-size training that the run saves."""
         return 1 - self.seconds / self.full_seconds
 
     @property
     def promised(self) -> float:
-        """The share of pixels that are saved: what time would, if it followed them."""
+        """Share of the pixels that the run saves: of the time, if it followed them."""
         return 1 - self.plan.pixel_share
 
     def summary(self) -> str:
@@ -98,27 +94,26 @@ class Prediction(BaseModel):
     def __str__(self) -> str:
         return self.summary()
 
-    def watch(self) -> Watch:
-        """Return what takes the time of the run, to compare it with this afterwards.
+    def watch(self, resizer: Resizer | None = None) -> Watch:
+        """Return what times the run, to compare it with this prediction afterwards.
+
+        Args:
+            resizer: How to find the images, as in the training.
 
         Example:
             ``watch = prediction.watch()``, then in each epoch
             ``for images, labels in watch(resize.batches(loader)):``, and at the end
             ``print(watch.report())``.
         """
-        from upsize.forecast._watch import Watch
-
-        return Watch(self)
+        return Watch(self.plan, self.costs, resizer)
 
     def report(self, seconds: float, full_seconds: float | None = None) -> Report:
         """Compare with the time that the run took, measured elsewhere.
 
         Args:
-            seconds: Of the run.
-            full_seconds: Of the same run at full size, where there was one.
+            seconds: Time of the run.
+            full_seconds: Time of the same run at full size, where there was one.
         """
-        from upsize.forecast._watch import Report
-
         return Report(
             rows=(),
             forecast_seconds=self.seconds,
@@ -128,43 +123,8 @@ class Prediction(BaseModel):
         )
 
 
-def predict(
-    forecast: Forecast, plan: Plan, loading: Literal["as it is", "sized"]
-) -> Prediction:
-    """Return the time of a plan."""
-    costs = forecast.costs(loading)
-    full = forecast.as_it_is.at(plan.final_size)
-    spent = parts_of(plan, costs.at, forecast.switch, forecast.validation)
-    whole = parts_of(plan, lambda _: full, 0.0, forecast.validation)
-    full_seconds = sum(whole.values())
-    lost = {
-        part: (spent[part] - plan.pixel_share * whole[part]) / full_seconds
-        for part in PARTS
-    }
-    reasons = sorted(
-        (
-            Reason(
-                part=part,
-                share=share,
-                text=reason_for(part, share, forecast, costs, plan),
-            )
-            for part, share in lost.items()
-        ),
-        key=lambda reason: -abs(reason.share),
-    )
-    return Prediction(
-        plan=plan,
-        loading=loading,
-        seconds=sum(spent.values()),
-        full_seconds=full_seconds,
-        reasons=tuple(reasons),
-        advice=tuple(advice_for(forecast, plan, loading, lost, full_seconds)),
-        costs=costs,
-    )
-
-
 def _time(seconds: float) -> str:
-    """Return a time in words that people read.
+    """Return a time as people read it.
 
     Example:
         >>> _time(0.5), _time(75), _time(7500)

@@ -1,4 +1,4 @@
-"""Measure every size in turn, in several rounds."""
+"""Measure every size, one after another, in several rounds."""
 
 from __future__ import annotations
 
@@ -10,62 +10,67 @@ from typing import Any
 import torch
 from torch import nn
 
-from upsize.forecast._blocks import Block, Way, cost_of, run_block
+from upsize.forecast._blocks import Loading, Measurement, cost_of, measure_steps
 from upsize.forecast._costs import Costs
 from upsize.forecast._timer import Timer
 from upsize.models._probe import Forward, to_device
 from upsize.schedule import Size
 
-__all__ = ["costs_of", "rounds", "validation_time"]
+__all__ = ["costs_of", "measure_rounds", "validation_time"]
 
-Blocks = dict[tuple[str, Size], list[Block]]
+Measurements = dict[tuple[str, Size], list[Measurement]]
 
 _ROUNDS = 3
 _CHECKED = 4  # batches of the validation
 
 
-def rounds(
-    ways: Mapping[str, Way],
+def measure_rounds(
+    loadings: Mapping[str, Loading],
     sizes: Sequence[Size],
     step: Callable[[Any], None],
     timer: Timer,
     seconds: float,
-) -> Blocks:
-    """Train at every size with every way of loading, until the time is over.
+) -> Measurements:
+    """Train at every size with every way of loading, until the time is up.
 
     Args:
-        ways: Ways of loading, by name.
+        loadings: Ways of loading, by name.
         sizes: Sizes, the full one last.
         step: Trains on a batch.
         timer: Of the device.
         seconds: For all rounds; three where they last so long, two at the least.
     """
-    blocks: Blocks = {(name, size): [] for name in ways for size in sizes}
+    measurements: Measurements = {
+        (name, size): [] for name in loadings for size in sizes
+    }
     begin = time.perf_counter()
-    each = seconds / (len(blocks) * _ROUNDS)
-    # What is done once: kernels are loaded, the optimizer makes its state.
-    run_block(ways["as it is"], sizes[-1], step, timer, 0.0)
+    each = seconds / (len(measurements) * _ROUNDS)
+    # First what happens only once: kernels are loaded, the optimizer makes its state.
+    measure_steps(loadings["full"], sizes[-1], step, timer, 0.0)
     for number in itertools.count(1):
-        for (name, size), measured in blocks.items():
-            measured.append(run_block(ways[name], size, step, timer, each))
+        for (name, size), measured in measurements.items():
+            measured.append(measure_steps(loadings[name], size, step, timer, each))
         past = time.perf_counter() - begin
         # Another round where it fits into the time.
         if number >= 2 and past * (number + 1) / number > seconds * 1.1:
-            return blocks
+            return measurements
     raise AssertionError  # pragma: no cover - the count does not end
 
 
-def costs_of(blocks: Blocks, sizes: Sequence[Size]) -> dict[str, Costs]:
+def costs_of(measurements: Measurements, sizes: Sequence[Size]) -> dict[str, Costs]:
     """Return the costs of each way of loading.
 
-    At full size all of them do the same work, so these blocks are taken together.
+    At full size all of them do the same work, so these measurements are taken together.
     """
-    names = dict.fromkeys(name for name, _ in blocks)
-    together = [block for name in names for block in blocks[name, sizes[-1]]]
+    names = dict.fromkeys(name for name, _ in measurements)
+    together = [each for name in names for each in measurements[name, sizes[-1]]]
     full = cost_of(sizes[-1], together)
     return {
         name: Costs(
-            sizes=(*(cost_of(size, blocks[name, size]) for size in sizes[:-1]), full)
+            sizes=(
+                *(cost_of(size, measurements[name, size]) for size in sizes[:-1]),
+                full,
+            )
         )
         for name in names
     }
@@ -88,11 +93,11 @@ def validation_time(
         count = len(loader)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(
-            "validation must have a length: it is not run to its end"
+            "validation must have a length: only a few of its batches are measured"
         ) from None
     if forward is None:
         raise TypeError(
-            "validation is measured with forward(model, batch): give it, too"
+            "validation is measured with forward(model, batch): give that as well"
         )
     if not count:
         raise ValueError("validation is empty: there is nothing to measure")

@@ -1,4 +1,4 @@
-"""What is measured: the sizes, the ways of loading, the step; and what is put back."""
+"""Set up a measurement: its sizes, loaders and step; and restore what it changes."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from upsize.forecast._blocks import Fixed, Way
+from upsize.forecast._blocks import Fixed, Loading
 from upsize.loading import sized
 from upsize.models._probe import Forward, to_device
 from upsize.resize import Resizer
-from upsize.run._dry_run import untouched
+from upsize.run._dry_run import restoring_model
 from upsize.schedule import Plan, Ramp, Size
 from upsize.schedule._size import as_size
 from upsize.schedule._spread import spread
 
-__all__ = ["kept", "sizes_to_measure", "step_of", "ways_of"]
+__all__ = ["first_size", "loadings", "restoring", "sizes_to_measure", "step_of"]
 
 _MOST = 4  # sizes
 
 
 @contextmanager
-def kept(
+def restoring(
     model: nn.Module, optimizer: torch.optim.Optimizer | None, loader: Any
 ) -> Iterator[None]:
-    """Put back the model, the optimizer, the loader's generators and the random state."""
+    """Restore the model, the optimizer, the loader's generators and the random state."""
     parameters = list(model.parameters())
     values = [parameter.detach().clone() for parameter in parameters]
     gradients = [parameter.grad for parameter in parameters]
     for parameter in parameters:
-        parameter.grad = None  # else zero_grad would empty what is kept
+        parameter.grad = None  # else zero_grad would empty what is restored
     state = None if optimizer is None else copy.deepcopy(optimizer.state_dict())
     owners = (loader, getattr(loader, "sampler", None))
     generators: set[Any] = {getattr(owner, "generator", None) for owner in owners}
     states = [(generator, generator.get_state()) for generator in generators - {None}]
     try:
-        with untouched(model):
+        with restoring_model(model):
             yield
     finally:
         with torch.no_grad():
@@ -75,7 +75,7 @@ def sizes_to_measure(
     elif plan is not None:
         full = plan.final_size
     else:
-        full = _image_size(loader, resizer)
+        full = first_size(loader, resizer)
     if plan is not None:
         if plan.final_size != full:
             raise ValueError(
@@ -95,7 +95,12 @@ def sizes_to_measure(
     return [*below, full]
 
 
-def _image_size(loader: Iterable[Any], resizer: Resizer) -> Size:
+def first_size(loader: Iterable[Any], resizer: Resizer) -> Size:
+    """Return the size of the images in a loader's first batch.
+
+    Raises:
+        ValueError: When the loader is empty.
+    """
     for batch in loader:
         return resizer.image_size(batch)
     raise ValueError("the loader is empty: there is nothing to measure")
@@ -112,28 +117,28 @@ def _spread(full: Size) -> list[Size]:
         multiple //= 2
 
 
-def ways_of(
+def loadings(
     loader: Any,
     full: Size,
     resizer: Resizer,
     device: torch.device,
     set_size: Callable[[Any, Size], None] | None,
-) -> tuple[dict[str, Way], str | None]:
-    """Return the ways of loading by name, and why one is missing."""
+) -> tuple[dict[str, Loading], str | None]:
+    """Return the ways of loading by name, and why a sized loader is missing."""
 
     def resize(batch: Any, size: Size) -> Any:
         batch = to_device(batch, device)
-        return resizer(batch, size, full=resizer.image_size(batch, full=full))
+        return resizer.read(batch, full=full).at(size)
 
-    ways = {"as it is": Way(loader, resize)}
-    fixed = Fixed(Ramp(final_size=full).plan(total_steps=1000))
+    found = {"full": Loading(loader, resize)}
+    fixed = Fixed(full)
     try:
         smaller = sized(loader, fixed, set_size=set_size)
     except (TypeError, ValueError) as error:
         if set_size is not None:
             raise  # it was asked for
-        return ways, str(error)
-    return ways | {"sized": Way(smaller, resize, fixed)}, None
+        return found, str(error)
+    return found | {"sized": Loading(smaller, resize, fixed)}, None
 
 
 def step_of(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from upsize.forecast._prediction import Prediction
 from upsize.schedule import Ramp, Size
-
-if TYPE_CHECKING:
-    from upsize.forecast._prediction import Prediction
 
 __all__ = ["suggestion"]
 
@@ -71,9 +68,9 @@ def suggestion(
         assert least is not None
         reason = least.reasons[0].text
         raise ValueError(
-            f"budget={budget}: what trains a tenth of its steps at full size takes "
-            f"{1 - least.saving:.0%} of the time at the least, since "
-            f"{reason}"
+            "no schedule with 10 % of its steps at full size fits "
+            f"budget={budget}; the cheapest needs {1 - least.saving:.0%} of full-size "
+            f"time: {reason}"
         )
     finish, initial = min(found)
     return ramp(-initial, finish)

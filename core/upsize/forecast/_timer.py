@@ -1,4 +1,4 @@
-"""Read the time of the device: its own events, or the clock of the processor."""
+"""Time the work of a device: by its own events, or by the clock of the processor."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ClockTimer:
 
 
 class EventTimer:
-    """For an accelerator, whose work goes on after a call has returned.
+    """For an accelerator, whose work continues after a call has returned.
 
     Events on the device's own stream cost nothing while it works; a wait after each step
     would keep the processor from giving it the next one in the meantime.

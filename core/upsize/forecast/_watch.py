@@ -1,91 +1,44 @@
-"""Take the time of a run, and compare it with the forecast."""
+"""Time a run, and compare it with the forecast."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from upsize.forecast._prediction import Prediction
+from upsize.forecast._costs import Costs
+from upsize.forecast._report import Report, Row
 from upsize.forecast._timer import timer_for
 from upsize.resize import Resizer
-from upsize.schedule import Size
+from upsize.schedule import Plan, Size
 
-__all__ = ["Report", "Row", "Watch"]
-
-
-class Row(NamedTuple):
-    """The steps at a size: how many, and the seconds of one, foretold and measured."""
-
-    size: Size
-    steps: int
-    forecast: float
-    measured: float
-
-
-class Report(NamedTuple):
-    """A forecast beside what was measured.
-
-    Args:
-        rows: A row for each size, where steps were watched.
-        forecast_seconds: Of the steps that were watched, or of the run.
-        seconds: What they took.
-        forecast_saving: Share of full-size training.
-        saving: The same, measured; ``None`` where nothing was trained at full size.
-    """
-
-    rows: tuple[Row, ...]
-    forecast_seconds: float
-    seconds: float
-    forecast_saving: float
-    saving: float | None
-
-    def __str__(self) -> str:
-        lines = [
-            f"{'size':>10}  {'steps':>7}  {'forecast ms':>11}  {'measured ms':>11}"
-        ]
-        lines += [
-            f"{row.size!s:>10}  {row.steps:7}  {1000 * row.forecast:11.1f}  "
-            f"{1000 * row.measured:11.1f}"
-            for row in self.rows
-        ]
-        if not self.rows:
-            lines = []
-        lines.append(
-            f"forecast {self.forecast_seconds:.1f} s, measured {self.seconds:.1f} s "
-            f"({self.seconds / self.forecast_seconds - 1:+.1%})"
-        )
-        if self.saving is not None:
-            lines.append(
-                f"saving: forecast {self.forecast_saving:.1%}, measured {self.saving:.1%} "
-                f"({100 * (self.saving - self.forecast_saving):+.1f} points)"
-            )
-        return "\n".join(lines)
+__all__ = ["Watch"]
 
 
 class Watch:
-    """Takes the time of every step, from the call for a batch to the next call.
+    """Times every step, from the call for a batch to the next call.
 
-    Validation between the epochs is not counted. On an accelerator it waits for the
-    device at the end of an epoch and where the size changes, and at no other step.
+    Validation between epochs is not counted. On an accelerator it waits for the device
+    only at the end of an epoch and where the size changes.
 
     Args:
-        prediction: What it is compared with.
+        plan: The plan of the run.
+        costs: What a step was predicted to cost at each size; ``None``: unknown, so
+            there is no report.
         resizer: How to find the images, as in the training.
 
     Example:
         >>> import torch
-        >>> from upsize.forecast import Costs, Forecast
+        >>> from upsize.forecast import Costs, SizeCost
         >>> from upsize.loop import ProgressiveResize
         >>> from upsize.schedule import Ramp
-        >>> full = {"size": (64, 64), "step": 0.4, "resize": 0, "wait": 0, "first": 0}
-        >>> forecast = Forecast(
-        ...     device="cpu", batch_size=2, workers=0, cores=2, final_size=(64, 64),
-        ...     as_it_is=Costs(sizes=(full | {"size": (32, 32), "step": 0.1}, full)),
-        ...     sized=None, not_sized="no DataLoader", switch=0.0, validation=None,
-        ... )
+        >>> parts = {"resize": 0, "wait": 0, "first_batch": 0}
+        >>> costs = Costs(sizes=(
+        ...     SizeCost(size=(32, 32), step=0.1, **parts),
+        ...     SizeCost(size=(64, 64), step=0.4, **parts),
+        ... ))
         >>> ramp = Ramp(final_size=64, increase_by=32)
-        >>> watch = forecast.predict(ramp, total_steps=8).watch()
+        >>> watch = Watch(ramp.plan(total_steps=8), costs)
         >>> resize = ProgressiveResize(ramp, total_steps=8)
         >>> for images in watch(resize.batches([torch.rand(2, 3, 64, 64)] * 8)):
         ...     pass  # train
@@ -93,24 +46,27 @@ class Watch:
         [('32x32', 4), ('64x64', 4)]
     """
 
-    def __init__(self, prediction: Prediction, resizer: Resizer | None = None) -> None:
-        self.prediction = prediction
+    def __init__(
+        self, plan: Plan, costs: Costs | None, resizer: Resizer | None = None
+    ) -> None:
+        self.plan, self.costs = plan, costs
         self._resizer = Resizer() if resizer is None else resizer
         self._steps: dict[Size, int] = {}
         self._seconds: dict[Size, float] = {}
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """Yield the batches of an epoch, and take the time of each.
+        """Yield the batches of an epoch, and time each.
 
         Args:
-            batches: As they are trained on, resized.
+            batches: The batches of the training, resized.
         """
-        full = self.prediction.plan.final_size
+        full = self.plan.final_size
         clock, last, timer = time.perf_counter(), None, None
         for batch in batches:
-            size = self._resizer.image_size(batch, full=full)
+            found = self._resizer.read(batch, full=full)
+            size = found.size
             if timer is None:
-                timer = timer_for(self._resizer.first_image(batch).device)
+                timer = timer_for(found.first.device)
             if last != size:
                 timer.wait()
             yield batch
@@ -127,14 +83,15 @@ class Watch:
         self._seconds[size] = self._seconds.get(size, 0.0) + seconds
 
     def report(self) -> Report:
-        """Return the comparison, of the steps that were watched.
+        """Return the comparison for the steps that were watched.
 
         The measured saving compares the steps with as many at the full size's own time.
 
         Raises:
-            ValueError: When no step was watched, or one at a size that was not measured.
+            ValueError: When no step was watched, or a step had a size that was not
+                measured.
         """
-        costs = self.prediction.costs
+        costs = self.costs
         if not self._steps or costs is None:
             raise ValueError(
                 "no step was watched: iterate over watch(batches) in the training"
@@ -149,12 +106,16 @@ class Watch:
             for size, steps in self._steps.items()
         )
         total, seconds = sum(self._steps.values()), sum(self._seconds.values())
-        foretold = sum(row.steps * row.forecast for row in rows)
-        full = self.prediction.plan.final_size
+        predicted = sum(row.steps * row.forecast for row in rows)
+        full = self.plan.final_size
         saving = None
         if full in self._steps:
             at_full = self._seconds[full] / self._steps[full]
             saving = 1 - seconds / (total * at_full)
         return Report(
-            rows, foretold, seconds, 1 - foretold / (total * costs.full.total), saving
+            rows,
+            predicted,
+            seconds,
+            1 - predicted / (total * costs.at_full_size.total),
+            saving,
         )

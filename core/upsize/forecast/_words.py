@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
 
 from upsize.forecast._costs import Costs, SizeCost
-from upsize.forecast._parts import amounts, parts_of
+from upsize.forecast._measured import LoadingName, MeasuredCosts
+from upsize.forecast._parts import step_counts, time_by_part
 from upsize.schedule import Plan, Size
-
-if TYPE_CHECKING:
-    from upsize.forecast._forecast import Forecast
 
 __all__ = ["advice_for", "reason_for"]
 
@@ -23,37 +20,40 @@ _SAME = 0.95
 
 
 def reason_for(
-    part: str, share: float, forecast: Forecast, costs: Costs, plan: Plan
+    part: str, share: float, measured: MeasuredCosts, costs: Costs, plan: Plan
 ) -> str:
     """Say why a part of the time does not follow the pixels."""
     if part == "step":
-        return _step_reason(share, forecast, costs, plan)
+        return _step_reason(share, measured, costs, plan)
     if part == "loader":
         if share < 0:
-            return "the loader is waited for less than the pixels say"
+            return "waiting for the loader shrinks more than the pixels do"
         if all(cost.bound_by == "model" for cost in costs.sizes):
             return "waiting for the loader, though the model bounds every size"
         return f"the bottleneck is {costs.bottleneck()}"
     return {
         "epoch start": "the first batch of each epoch",
         "resize": "batches are moved to the device and resized there",
-        "switch": f"the first step at each of {len(plan.sizes) - 1} new sizes",
+        "size change": f"the first step at each of {len(plan.sizes) - 1} new sizes",
         "validation": "validation is at full size",
     }[part]
 
 
-def _step_reason(share: float, forecast: Forecast, costs: Costs, plan: Plan) -> str:
+def _step_reason(
+    share: float, measured: MeasuredCosts, costs: Costs, plan: Plan
+) -> str:
     if share < 0:
         return "the model's step shrinks more than the pixels do"
     if (flat := _flat_up_to(costs)) is not None:
-        cause = "a fixed cost" if forecast.device == "cpu" else "launch-bound"
+        cause = "a fixed cost" if measured.device == "cpu" else "launch-bound"
         return f"the model's step is no faster below {max(flat)} px: {cause}"
     small = min(plan.sizes, key=math.prod)
     cost = costs.at(small)
-    pixels = math.prod(small) / math.prod(costs.full.size)
+    pixels = math.prod(small) / math.prod(costs.at_full_size.size)
     return (
         f"the model's step does not follow the pixels: at {small} it takes "
-        f"{cost.step / costs.full.step:.0%} of the full one, for {pixels:.0%} of the pixels"
+        f"{cost.step / costs.at_full_size.step:.0%} of the full one, for {pixels:.0%} of "
+        "the pixels"
     )
 
 
@@ -68,22 +68,22 @@ def _flat_up_to(costs: Costs) -> Size | None:
 
 
 def advice_for(
-    forecast: Forecast,
+    measured: MeasuredCosts,
     plan: Plan,
-    loading: Literal["as it is", "sized"],
+    loading: LoadingName,
     lost: Mapping[str, float],
     full_seconds: float,
 ) -> list[str]:
     """Say what to change, the loader first.
 
     Args:
-        forecast: What was measured.
+        measured: What was measured.
         plan: The plan.
         loading: How it loads.
         lost: What each part takes beyond the pixels' share, of full-size training.
         full_seconds: Of full-size training.
     """
-    costs = forecast.costs(loading)
+    costs = measured.costs(loading)
 
     def share(costs: Costs, least: SizeCost | None = None) -> float:
         """Return the time of the plan, with no size smaller than ``least``."""
@@ -92,53 +92,59 @@ def advice_for(
             small = least is not None and math.prod(size) < math.prod(least.size)
             return least if small and least is not None else costs.at(size)
 
-        parts = parts_of(plan, cost_at, forecast.switch, forecast.validation)
+        parts = time_by_part(plan, cost_at, measured.size_change, measured.validation)
         return sum(parts.values()) / full_seconds
 
     now = share(costs)
     advice = []
-    if loading == "as it is" and forecast.sized is not None:
-        if now - (then := share(forecast.sized)) > _WORTH:
+    if loading == "full" and measured.sized is not None:
+        if now - (then := share(measured.sized)) > _WORTH:
             advice.append(
-                f"size the loader, sized(loader, resize): saves {1 - then:.1%} instead of "
+                f"use a sized loader, sized(loader, resize): saves {1 - then:.1%} instead of "
                 f"{1 - now:.1%}"
             )
-    elif loading == "as it is" and lost["loader"] > _WORTH:
-        advice.append(f"the loader makes full-size images: {forecast.not_sized}")
+    elif loading == "full" and lost["loader"] > _WORTH:
+        advice.append(f"the loader makes full-size images: {measured.not_sized}")
     if lost["loader"] > _WORTH:
-        advice += _workers(forecast, plan, costs)
-    if lost["switch"] > _WORTH:
+        advice += _workers(measured, plan, costs)
+    if lost["size change"] > _WORTH:
         advice.append(
-            f"fewer sizes than {len(plan.sizes)}: max_sizes or a larger increase_by"
+            f"use fewer sizes than {len(plan.sizes)}: max_sizes or a larger increase_by"
         )
     advice += _other_sizes(costs, plan, lambda least: share(costs, least) - now)
     if lost["validation"] > _WORTH:
-        advice.append("validate less often: it takes its full time each time")
+        advice.append(
+            "validate less often: a validation takes as long at every training size"
+        )
     promised = 1 - plan.pixel_share
-    cheapest = min(cost.total for cost in costs.sizes) / forecast.as_it_is.full.total
+    cheapest = (
+        min(cost.total for cost in costs.sizes) / measured.full.at_full_size.total
+    )
     if 1 - now < 0.7 * promised and 0.9 * cheapest + 0.1 < 1 - promised:
         advice.append(
-            "another start and finish, later ones: "
+            "use a later start and finish: "
             f"suggest(budget={1 - promised:.2f}) finds those that save what was promised"
         )
     return advice
 
 
-def _workers(forecast: Forecast, plan: Plan, costs: Costs) -> list[str]:
+def _workers(measured: MeasuredCosts, plan: Plan, costs: Costs) -> list[str]:
     """Say how many workers would keep up."""
-    if forecast.workers == 0:
-        return ["num_workers of 1 or more, which load while the model trains"]
-    bound = [cost for cost in map(costs.at, amounts(plan)) if cost.bound_by == "loader"]
+    if measured.workers == 0:
+        return ["use num_workers=1 or more, which load while the model trains"]
+    bound = [
+        cost for cost in map(costs.at, step_counts(plan)) if cost.bound_by == "loader"
+    ]
     if not bound:
         return []
     needed = max(
-        math.ceil(forecast.workers * cost.total / (cost.step + cost.resize))
+        math.ceil(measured.workers * cost.total / (cost.step + cost.resize))
         for cost in bound
     )
-    if needed <= forecast.cores:
-        return [f"num_workers={needed} instead of {forecast.workers} would keep up"]
+    if needed <= measured.cores:
+        return [f"num_workers={needed} instead of {measured.workers} would keep up"]
     return [
-        f"{needed} workers would keep up, of {forecast.cores} cores: decode less, with "
+        f"{needed} workers would keep up, of {measured.cores} cores: decode less, with "
         "open_image, RandomResizedCropDecode or small copies; upsize loading DIR shows "
         "what each saves"
     ]

@@ -5,17 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
-try:
-    import torch  # noqa: F401 - asked here, before each module needs it
-except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
-    raise missing_extra("torch", "Loaders") from error
+require("torch", "torch", "Loaders")
 
 from upsize.loading._context import SampleSize, current_size, sample_size
 from upsize.loading._sized import sized
 
 if TYPE_CHECKING:
+    from upsize.loading._copies._export import export_copies
     from upsize.loading._copies._read import CopyLoader
     from upsize.loading._copies._small_copies import (
         CopiesEstimate,
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
         estimate_copies,
         small_copies,
     )
-    from upsize.loading._images._crop import RandomResizedCropDecode
+    from upsize.loading._crop import RandomResizedCropDecode
     from upsize.loading._images._decode import open_image
 
 __all__ = [
@@ -34,19 +32,21 @@ __all__ = [
     "SampleSize",
     "current_size",
     "estimate_copies",
+    "export_copies",
     "open_image",
     "sample_size",
     "sized",
     "small_copies",
 ]
 
-# These read image files: who has no Pillow needs none for the rest.
+# These need Pillow or LMDB; everything else works without.
 _OF_FILES = {
     "CopiesEstimate": "_copies._small_copies",
     "CopiesReport": "_copies._small_copies",
     "CopyLoader": "_copies._read",
-    "RandomResizedCropDecode": "_images._crop",
+    "RandomResizedCropDecode": "_crop",
     "estimate_copies": "_copies._small_copies",
+    "export_copies": "_copies._export",
     "open_image": "_images._decode",
     "small_copies": "_copies._small_copies",
 }

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from torch.utils.data import BatchSampler
 
+from upsize.run._size_source import SizeSource
 from upsize.schedule import Plan, Size
 
-__all__ = ["PlanClock", "Progress", "SizedBatch", "SizedBatchSampler"]
-
-
-class Progress(Protocol):
-    """What tells the sizes of the batches to come."""
-
-    @property
-    def plan(self) -> Plan:
-        """The plan."""
-        ...
-
-    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
-        """Yield the size of each batch that a loader is about to draw, without end.
-
-        Args:
-            batches: How many there are in a pass over the loader, if that is known.
-        """
-        ...
-
-    def expect_sized(self) -> None:
-        """Be told that the loader makes images at these sizes."""
-        ...
+__all__ = ["PlanSizes", "SizedBatch", "SizedBatchSampler"]
 
 
 class SizedBatch(list[Any]):
@@ -52,20 +32,20 @@ class SizedBatch(list[Any]):
 class SizedBatchSampler(BatchSampler):
     """Gives each batch of another batch sampler the size of the step that takes it.
 
-    The size of a batch is settled when it is drawn, however long before its step that
-    is. Other attributes are those of the batch sampler inside.
+    A batch gets its size when it is drawn, however long before its step that is. Other
+    attributes are those of the batch sampler inside.
 
     Args:
         batch_sampler: Any iterable of lists of indices.
-        progress: Tells the sizes.
+        size_source: Tells the sizes.
     """
 
-    def __init__(self, batch_sampler: Any, progress: Progress) -> None:
-        self.batch_sampler, self.progress = batch_sampler, progress
+    def __init__(self, batch_sampler: Any, size_source: SizeSource) -> None:
+        self.batch_sampler, self.size_source = batch_sampler, size_source
 
     def __iter__(self) -> Iterator[list[Any]]:
-        full = self.progress.plan.final_size
-        sizes = self.progress.sizes_ahead(_length(self.batch_sampler))
+        full = self.size_source.final_size
+        sizes = self.size_source.sizes_ahead(_length(self.batch_sampler))
         for indices in self.batch_sampler:
             yield SizedBatch(indices, next(sizes), full)
 
@@ -78,23 +58,28 @@ class SizedBatchSampler(BatchSampler):
         return getattr(self.batch_sampler, name)
 
     def set_epoch(self, epoch: int) -> None:
-        """Pass the epoch on to whatever shuffles inside, and to a plan's own clock."""
-        for each in (self.progress, *_samplers(self.batch_sampler)):
+        """Pass the epoch on to the samplers inside, and to the sizes of a plan."""
+        for each in (self.size_source, *_samplers(self.batch_sampler)):
             set_epoch = getattr(each, "set_epoch", None)
             if set_epoch is not None:
                 set_epoch(epoch)
 
 
-class PlanClock:
-    """Tells the sizes of a plan by the passes over a loader: one step per batch.
+class PlanSizes:
+    """Tells the sizes of a plan, which counts one step per batch.
 
     Args:
         plan: The plan.
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+        self._plan = plan
         self._epoch = 0
+
+    @property
+    def final_size(self) -> Size:
+        """The full size of the plan."""
+        return self._plan.final_size
 
     def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
         """Yield the sizes of the next pass, which is the next epoch."""
@@ -106,15 +91,12 @@ class PlanClock:
         step = self._epoch * batches
         self._epoch += 1
         while True:
-            yield self.plan.size_at(step)
+            yield self._plan.size_at(step)
             step += 1
 
     def set_epoch(self, epoch: int) -> None:
-        """Let the next pass be that of ``epoch``, counted from 0."""
+        """Start the next pass at ``epoch``, counted from 0."""
         self._epoch = epoch
-
-    def expect_sized(self) -> None:
-        """Nothing: there is no resizer."""
 
 
 def _length(batches: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""The size of the sample that is being made, for whoever makes it."""
+"""The size of the sample that is being made, for the code that makes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SampleSize", "current_size", "sample_size"]
 
 
 class SampleSize(NamedTuple):
-    """The size that a sample shall have, and the full size of the plan."""
+    """Size of a sample, and the full size of the plan."""
 
     size: Size
     full: Size
@@ -23,13 +23,13 @@ _CURRENT: ContextVar[SampleSize | None] = ContextVar("upsize_sample_size", defau
 
 
 def current_size() -> SampleSize | None:
-    """Return the size of the sample that is being made; ``None``: full size."""
+    """Return the size of the current sample; ``None``: full size."""
     return _CURRENT.get()
 
 
 @contextmanager
 def sample_size(size: Size, full: Size) -> Iterator[None]:
-    """Say at which size the samples inside are made.
+    """Set the size of the samples that are made inside.
 
     Example:
         >>> with sample_size(Size(112, 112), full=Size(224, 224)):

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from upsize.loading._batches import SizedBatch
 from upsize.loading._context import sample_size
-from upsize.loading._transforms import resized
+from upsize.loading._transforms import restoring_sizes
 from upsize.schedule import Size
 
 __all__ = ["SetSize", "SizedDataset"]
@@ -61,7 +61,7 @@ class SizedDataset(Dataset[Any]):
         if size == full:
             yield
         elif self.set_size is None:
-            with resized(self.dataset, size, full):
+            with restoring_sizes(self.dataset, size, full):
                 yield
         else:
             self.set_size(self.dataset, size)

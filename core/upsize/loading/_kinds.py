@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 __all__ = ["SIZE_LIKE", "Axes", "Kind", "is_transform", "kind_of"]
 
 # How an attribute holds its pixels. "size": one side or (height, width); "turned":
-# (width, height); "sides": any number of sides, each for itself; "padding": the same,
-# which is no size; "height" and "width": one side of that axis.
+# (width, height); "sides": any number of independent sides; "padding": the same, but
+# not the size of an image; "height" and "width": one side of that axis.
 Axes: TypeAlias = Literal["size", "turned", "sides", "padding", "height", "width"]
 
 
@@ -17,8 +17,8 @@ class Kind(NamedTuple):
 
     Attributes:
         pixels: Its attributes that hold pixels.
-        resizes: Whether what comes out has that size whatever goes in. Crops and
-            padding only keep their share of the image behind a transform that does.
+        resizes: Whether the output has that size for any input. Crops and padding keep
+            their share of the image only after a transform that does.
         reads: Whether it reads the current size by itself, so that nothing is set.
     """
 
@@ -47,7 +47,7 @@ _KINDS: dict[str, dict[str, Kind]] = {
             {"min_size": "sides", "max_size": "sides"}, resizes=True
         ),
         "ScaleJitter": Kind({"target_size": "size"}, resizes=True),
-        # What the weights of torchvision's models bring.
+        # The transforms of torchvision's model weights.
         "ImageClassification": Kind(
             {"resize_size": "size", "crop_size": "size"}, resizes=True
         ),
@@ -83,7 +83,7 @@ _KINDS: dict[str, dict[str, Kind]] = {
     },
 }
 
-# What a transform that is not in the table must not have: it would keep its size.
+# A transform with one of these that is not in the table would keep its size.
 SIZE_LIKE = (
     "size", "height", "width", "crop_size", "image_size", "img_size", "input_size",
     "output_size", "resize_size", "target_size", "resolution", "min_size", "max_size",
@@ -91,7 +91,7 @@ SIZE_LIKE = (
 
 
 def kind_of(transform: Any) -> Kind | None:
-    """Return the kind of a transform or of what it extends; ``None``: not known."""
+    """Return the kind of a transform or of a base class; ``None``: unknown."""
     for cls in type(transform).__mro__:
         kinds = _KINDS.get(cls.__module__.partition(".")[0])
         if kinds and cls.__name__ in kinds:
@@ -100,7 +100,7 @@ def kind_of(transform: Any) -> Kind | None:
 
 
 def is_transform(value: Any) -> bool:
-    """Say whether this is a transform or a composition of a library that we know."""
+    """Return whether this is a transform or composition of a known library."""
     return kind_of(value) is not None or any(
         cls.__module__.startswith(
             ("torchvision.transforms", "timm.data.", "albumentations.")

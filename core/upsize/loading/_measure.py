@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import Dataset, default_collate
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 from upsize.loading._batches import SizedBatch
-from upsize.loading._copies._files import image_files
-from upsize.loading._copies._read import CopyLoader
+from upsize.loading._crop import RandomResizedCropDecode
 from upsize.loading._dataset import SizedDataset
-from upsize.loading._images._crop import RandomResizedCropDecode
 from upsize.loading._images._decode import open_image
+from upsize.loading._images._folder import list_images
 from upsize.schedule import Plan, Size
+
+if TYPE_CHECKING:
+    from upsize.loading._copies._read import CopyLoader
 
 __all__ = ["LoadingTime", "measure_loading"]
 
@@ -36,7 +38,7 @@ class LoadingTime:
     Args:
         name: The way.
         seconds: For an image, at each size of the plan.
-        share: Of the loading time of full-size training, over the whole plan.
+        share: Share of the loading time of full-size training, over the whole plan.
     """
 
     name: str
@@ -77,7 +79,7 @@ def _ways(
         return _Images(paths, load, v2.Compose(floats))
 
     ways: dict[str, Dataset[Any]] = {
-        "as it is": _Images(paths, default_loader, whole),
+        "full": _Images(paths, default_loader, whole),
         "sized": SizedDataset(_Images(paths, default_loader, whole)),
         "sized, open_image": SizedDataset(_Images(paths, open_image, whole)),
         "sized, crop, decode": SizedDataset(cropped(None)),
@@ -111,17 +113,17 @@ def measure_loading(
     seed: int = 0,
     track: Track = lambda turns, _: turns,
 ) -> list[LoadingTime]:
-    """Measure what loading takes in one process, in turns, as medians.
+    """Measure the time of loading in one process, as medians of alternating turns.
 
-    Random crops of torchvision's ``RandomResizedCrop`` and a conversion to float; of
-    nothing else, as more transforms cost the same whatever made the image.
+    Samples are random crops of torchvision's ``RandomResizedCrop``, converted to float.
+    Further transforms would cost the same for every way.
 
     Args:
         folder: Images at any depth.
-        plan: Whose sizes are measured.
+        plan: Plan whose sizes are measured.
         images: At most this many, drawn by the seed; read once before.
         turns: How often each way is measured at each size.
-        copies: Folder of their small copies, to measure these, too.
+        copies: Folder of their small copies, to measure these as well.
         seed: Draws the images.
         track: Called with the turns and their number, as a progress bar is.
 
@@ -132,24 +134,23 @@ def measure_loading(
         ValueError: For a folder without images, or a number below 1; names it.
         ImportError: Without torchvision.
     """
-    try:
-        import torchvision  # noqa: F401 - has the plain way
-    except ModuleNotFoundError as error:
-        raise missing_extra("jpeg", "Measurements of loading") from error
+    require("torchvision", "jpeg", "Measurements of loading")  # has the plain way
     for name, value in (("images", images), ("turns", turns)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")
     root = Path(folder)
-    if not root.is_dir():
-        raise ValueError(f"{root}: no such folder of images")
-    names = [image.name for image in image_files(root)]
+    names = [*list_images(root).images]
     if not names:
         raise ValueError(f"{root}: no images in this folder")
     drawn = random.Random(seed).sample(names, min(images, len(names)))
     paths = [str(root / name) for name in drawn]
     for path in paths:
         Path(path).read_bytes()  # from the disk once, before any is measured
-    loader = None if copies is None else CopyLoader(root, copies)
+    loader = None
+    if copies is not None:
+        from upsize.loading._copies._read import CopyLoader  # needs LMDB
+
+        loader = CopyLoader(root, copies)
     full = plan.final_size
     ways = _ways(paths, full, loader)
     times: dict[tuple[str, Size], list[float]] = {
@@ -160,8 +161,8 @@ def measure_loading(
             seconds.append(_seconds(ways[name], size, full))
     medians = {key: statistics.median(seconds) for key, seconds in times.items()}
     # It makes full size at every step: one figure, of all its turns.
-    plain = statistics.median(medians["as it is", size] for size in plan.sizes)
-    medians |= {("as it is", size): plain for size in plan.sizes}
+    plain = statistics.median(medians["full", size] for size in plan.sizes)
+    medians |= {("full", size): plain for size in plan.sizes}
     return [
         LoadingTime(
             name,

@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 from torch.utils.data import DataLoader, IterableDataset
 
-from upsize.loading._batches import PlanClock, Progress, SizedBatchSampler
+from upsize.loading._batches import PlanSizes, SizedBatchSampler
 from upsize.loading._dataset import SetSize, SizedDataset
 from upsize.loading._transforms import check_transforms
+from upsize.run._size_source import SizeSource
 from upsize.schedule import Plan
 
 __all__ = ["check_loader", "copy_with", "sized"]
@@ -18,44 +19,41 @@ Copied = TypeVar("Copied")
 
 
 def sized(
-    loader: Loader, progress: Progress | Plan, *, set_size: SetSize | None = None
+    loader: Loader, resize: SizeSource | Plan, *, set_size: SetSize | None = None
 ) -> Loader:
     """Return the loader, with workers that make each image at the size of its step.
 
-    The sizes of the dataset's own transforms are set for each batch: those of
+    It sets the sizes of the dataset's own transforms for each batch: those of
     torchvision, timm and albumentations that resize or crop, wherever the dataset
-    holds them. Each keeps its ratio to the full size: ``Resize(256)`` and
-    ``CenterCrop(224)`` make 128 and 112 at half of 224. What they draw at random is
-    drawn as before, and at full size every sample is bit for bit the same.
+    holds them. Each keeps its ratio to the full size: at half of 224, ``Resize(256)``
+    and ``CenterCrop(224)`` make 128 and 112. Random draws stay the same, and at full
+    size every sample is bit-identical.
 
-    The size of a batch is settled when its indices are drawn, so it is exact with any
-    number of workers and batches ahead. A run that is resumed within an epoch goes on
-    with a loader that draws the rest of it, or with one that draws all and of which
-    the first batches are dropped.
+    A batch gets its size when its indices are drawn, so sizes are exact with any number
+    of workers and prefetched batches. To resume within an epoch, use a loader that draws
+    the rest of it, or drop the first batches of one that draws all.
 
     Args:
-        loader: A loader of a map-style dataset, with any of its settings. It is not
-            changed.
-        progress: The :class:`~upsize.loop.ProgressiveResize` of the run, which stays
-            behind the loader, and then corrects and counts batches of another size. A
-            plan alone counts a step per batch, and the passes over the loader as
-            epochs unless ``set_epoch`` of its batch sampler tells them.
+        loader: A loader of a map-style dataset, with any settings. It is not changed.
+        resize: The :class:`~upsize.loop.ProgressiveResize` of the run. It still gets
+            the batches, and resizes and counts those of another size than their
+            step's. A plan alone counts a step per batch, and each pass over the loader
+            as an epoch unless ``set_epoch`` of its batch sampler says which.
         set_size: For datasets whose transforms are not found:
             ``set_size(dataset, size)`` is called in the worker, with the dataset of
             ``loader``, before the samples of a batch smaller than full size, and with
-            the full size after them. Where the dataset reads
-            :func:`current_size` by itself, it has nothing to do. Must be importable
-            where workers are spawned.
+            the full size after them. It may do nothing if the dataset reads
+            :func:`current_size` by itself. Spawned workers must be able to import it.
 
     Returns:
         A loader of the same type and settings. Its ``dataset`` makes single samples
         at full size.
 
     Raises:
-        TypeError: For an ``IterableDataset``, and for what is no ``DataLoader``.
+        TypeError: For an ``IterableDataset``, and for anything but a ``DataLoader``.
         ValueError: When the loader makes no batches or is sized already, no transform
-            of the dataset makes the full size, or one has a size that is not known or
-            crops without a resize before it; each is named.
+            of the dataset makes the full size, or one is unknown and has a size, or
+            crops without a resize before it; names each.
 
     Example:
         >>> import torch
@@ -78,25 +76,24 @@ def sized(
         [32, 32, 32]
     """
     check_loader(loader)
-    clock: Progress = PlanClock(progress) if isinstance(progress, Plan) else progress
-    if not hasattr(clock, "sizes_ahead"):
+    source: SizeSource = PlanSizes(resize) if isinstance(resize, Plan) else resize
+    if not hasattr(source, "sizes_ahead"):
         raise TypeError(
-            "progress must be the ProgressiveResize of the run or a plan, not a "
-            f"{type(progress).__name__}"
+            "resize must be the ProgressiveResize of the run or a plan, not a "
+            f"{type(resize).__name__}"
         )
     if set_size is None:
-        check_transforms(loader.dataset, clock.plan.final_size)
-    clock.expect_sized()
+        check_transforms(loader.dataset, source.final_size)
     return copy_with(
         loader,
         dataset=SizedDataset(loader.dataset, set_size),
-        batch_sampler=SizedBatchSampler(loader.batch_sampler, clock),
+        batch_sampler=SizedBatchSampler(loader.batch_sampler, source),
         _iterator=None,  # of persistent workers, which have another dataset
     )
 
 
 def copy_with(loader: Copied, **changed: Any) -> Copied:
-    """Return a copy of a loader with other attributes, of those that it guards, too."""
+    """Return a copy of a loader with other attributes, guarded ones included."""
     # Not copy.copy: a loader of Accelerate reduces itself to another one.
     new = object.__new__(type(loader))
     vars(new).update(vars(loader) | changed)

@@ -12,10 +12,11 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from upsize.loading._kinds import SIZE_LIKE, Axes, is_transform, kind_of
+from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 from upsize.schedule._ratio import in_ratio
 
-__all__ = ["Pixels", "check_transforms", "find_pixels", "resized"]
+__all__ = ["Pixels", "check_transforms", "find_pixels", "restoring_sizes"]
 
 _SLOTS = ("transform", "transforms", "target_transform")
 _MOST = 64  # a longer list in a dataset holds its samples, not its transforms
@@ -38,12 +39,12 @@ def find_pixels(dataset: Any) -> list[Pixels]:
     """Return the attributes that hold pixels in a dataset's transforms, in order.
 
     Args:
-        dataset: A map-style dataset; of datasets in it, too, as in a ``Subset`` and a
-            ``ConcatDataset``.
+        dataset: A map-style dataset. Datasets inside are searched as well, as those of a
+            ``Subset`` or ``ConcatDataset``.
 
     Raises:
-        ValueError: For a transform with a size that is not known, and a crop that has
-            no resize before it.
+        ValueError: For an unknown transform with a size, and a crop without a resize
+            before it.
     """
     walk = _Walk()
     walk.dataset(dataset)
@@ -57,11 +58,11 @@ def check_transforms(
 
     Args:
         dataset: As :func:`find_pixels` takes it.
-        full: The full size; ``None``: something behind the dataset makes it.
-        name: What to call the dataset; ``None``: by its type.
+        full: The full size; ``None``: something after the dataset makes it.
+        name: Name of the dataset in errors; ``None``: its type.
 
     Raises:
-        ValueError: As :func:`find_pixels`; when no transform carries a size, or none
+        ValueError: As :func:`find_pixels`; when no transform has a size, or none has
             the full size.
     """
     found = find_pixels(dataset)
@@ -73,7 +74,7 @@ def check_transforms(
             if (value := getattr(dataset, slot, None)) is not None
         ]
         raise ValueError(
-            f"no transform of {name} carries a size that is known to upsize (it has "
+            f"no transform of {name} has a size that upsize knows (it has "
             f"{', '.join(held) or 'no transform'}): use Resize or RandomResizedCrop of "
             "torchvision, timm, albumentations or fastai" + _HOW
         )
@@ -89,26 +90,20 @@ def check_transforms(
 
 
 @contextmanager
-def resized(dataset: Any, size: Size, full: Size) -> Iterator[None]:
-    """Give a dataset's transforms their sizes for ``size``, and put the old ones back.
+def restoring_sizes(dataset: Any, size: Size, full: Size) -> Iterator[None]:
+    """Set the sizes of a dataset's transforms for ``size``, and restore them.
 
     Args:
-        dataset: Whose transforms are at full size.
-        size: Of the samples that are made inside.
+        dataset: Dataset with transforms at full size.
+        size: Size of the samples that are made inside.
         full: The full size.
     """
-    kept = [
-        (each, getattr(each.owner, each.name))
-        for each in find_pixels(dataset)
-        if not each.reads
-    ]
-    try:
-        for (owner, name, axes, _), value in kept:
-            setattr(owner, name, _scaled(value, axes, size, full))
+    with Restoring() as changes:
+        for owner, name, axes, reads in find_pixels(dataset):
+            if not reads:
+                value = _scaled(getattr(owner, name), axes, size, full)
+                changes.set(owner, name, value)
         yield
-    finally:
-        for (owner, name, *_), value in kept:
-            setattr(owner, name, value)
 
 
 def _is_full(pixels: Pixels, full: Size) -> bool:
@@ -143,12 +138,12 @@ def _scaled(value: Any, axes: Axes, size: Size, full: Size) -> Any:
                 _scaled(width, "width", size, full),
             )
         )
-    # Padding, too: libraries differ in the order of its sides.
+    # Padding as well: libraries differ in the order of its sides.
     return type(value)(_scaled(side, "sides", size, full) for side in value)
 
 
 class _Walk:
-    """Goes through what a dataset holds, in the order in which it is applied."""
+    """Visits the transforms of a dataset in the order in which they apply."""
 
     def __init__(self) -> None:
         self.found: list[Pixels] = []
@@ -168,7 +163,7 @@ class _Walk:
                 self._inside(value)
 
     def _inside(self, value: Any) -> None:
-        """Look for transforms where there may be anything."""
+        """Look for transforms in a value of any kind."""
         if isinstance(value, Dataset):
             self.dataset(value)
         elif is_transform(value):
@@ -180,7 +175,7 @@ class _Walk:
                 self._inside(each)
 
     def _transform(self, transform: Any) -> None:
-        """Look into what is certainly applied to samples."""
+        """Look into something that is certainly applied to samples."""
         if isinstance(transform, list | tuple | dict | nn.Sequential | nn.ModuleList):
             parts = transform.values() if isinstance(transform, dict) else transform
             for each in parts:
@@ -196,9 +191,9 @@ class _Walk:
             return
         if not kind.resizes and not self._resized:
             raise ValueError(
-                f"{_name(transform)} comes without a resize before it: at a smaller "
-                "size it would show less of the image instead of a smaller image; put "
-                "a Resize before it" + _HOW
+                f"{_name(transform)} crops without resizing, so a smaller size would "
+                "show less of the image, not a smaller image: put a Resize before it"
+                + _HOW
             )
         self._resized = self._resized or kind.resizes
         held = dict(_attributes(transform))
@@ -209,7 +204,7 @@ class _Walk:
         ]
 
     def _unknown(self, transform: Any) -> None:
-        """Look into a composition, and at whatever else has no kind."""
+        """Look into a composition, and into anything else without a kind."""
         held = dict(_attributes(transform))
         sizes = dict(held)
         if isinstance(transform, partial):

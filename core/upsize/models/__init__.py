@@ -1,22 +1,19 @@
-"""What a model needs to train at other sizes than its own.
+"""What a model needs to train at sizes that it was not made for.
 
 :func:`check` tries every planned size before training, :func:`adapt` lets vision
-transformers accept them, :func:`prewarm` compiles them ahead, and :func:`update_bn`
-measures BatchNorm's statistics anew at the size that the model is used at.
+transformers accept them, :func:`prewarm` compiles them in advance, and
+:func:`update_bn` measures BatchNorm's statistics again at the size that you use.
 """
 
 from __future__ import annotations
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
-try:
-    import torch  # noqa: F401 - asked here, before each module needs it
-except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
-    raise missing_extra("torch", "Models") from error
+require("torch", "torch", "Models")
 
 from upsize.models._adapt._adapt import adapt
+from upsize.models._adaptation import Adaptation
 from upsize.models._bn import update_bn
-from upsize.models._changes import Adaptation
 from upsize.models._check import check
 from upsize.models._compile import PrewarmReport, PrewarmRow, prewarm
 from upsize.models._dynamic import mark_dynamic

@@ -1,9 +1,8 @@
-"""BatchNorm's statistics, measured anew at the size that the model is used at."""
+"""BatchNorm's statistics, measured again at the size that the model is used at."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
 
@@ -14,7 +13,8 @@ from torch.optim import swa_utils
 
 from upsize.models._probe import Forward, check_plan, device_of, to_device
 from upsize.resize import Resizer
-from upsize.run._dry_run import random_state
+from upsize.run._dry_run import restoring_random_state
+from upsize.run._restoring import Restoring
 from upsize.schedule import Plan, Size
 from upsize.schedule._size import as_size, check_whole_number
 
@@ -22,7 +22,7 @@ __all__ = ["update_bn"]
 
 
 class _Called(nn.Module):
-    """A model with the way that it is called."""
+    """A model, called with a batch."""
 
     def __init__(self, model: nn.Module, forward: Forward | None, resizer: Resizer):
         super().__init__()
@@ -47,37 +47,36 @@ def update_bn(
     device: torch.device | str | None = None,
     batches: int | None = None,
 ) -> int:
-    """Measure the running mean and variance of every BatchNorm anew.
+    """Measure the running mean and variance of every BatchNorm again.
 
-    They are averages over the last steps: with the default momentum of 0.1 a step's
-    share falls to half in 7 steps and to 1 % in 44. Call it after training when the
-    sizes that the model is used at made up fewer steps than that: a plan that ends
-    before its full size, a last stage of a few steps, a model that is used at a size
-    that it was never trained at. After a last stage of hundreds of steps it changes
-    nothing that matters.
+    They are averages over the last steps: with the default momentum of 0.1 the share of
+    a step falls to half in 7 steps and to 1 % in 44. Call this after training when the
+    last steps were at another size than you use: the plan ended before its full size,
+    the last stage had a few steps only, or you use a size that was never trained. After
+    a last stage of hundreds of steps it makes no difference.
 
-    On top of :func:`torch.optim.swa_utils.update_bn`, which it calls: batches are resized
-    and moved, any container will do, the mode of each module and the random state are put
-    back, and when a batch fails the statistics are as they were.
+    It calls :func:`torch.optim.swa_utils.update_bn`. In addition it resizes and moves
+    batches in any container, restores the mode of each module and the random state, and
+    restores the statistics when a batch fails.
 
     Args:
-        model: Every BatchNorm in it with running statistics is measured, also one that is
-            frozen in eval mode; all modules run in training mode meanwhile.
-        loader: Training batches, as the model was trained with, augmented alike.
-        plan: Whose full size the images are resized to.
-        size: The size in pixels, one side or (height, width), instead of ``plan``.
-            Neither: the images keep the size that they come with.
+        model: The model. Every BatchNorm with running statistics is measured, even if it
+            is frozen in eval mode; meanwhile all modules run in training mode.
+        loader: Training batches, augmented as in training.
+        plan: Plan to whose full size the images are resized.
+        size: Size in pixels, one side or (height, width), instead of ``plan``. With
+            neither, images keep their size.
         forward: Called with the model and a batch; ``None``: the model is called with the
             first image.
         resizer: How to find and resize the images.
-        device: Where the batches go; ``None``: to the model's.
-        batches: Use so many at most; ``None``: all of them. Some 100 batches are plenty.
+        device: Device of the batches; ``None``: the model's.
+        batches: How many to use at most; ``None``: all. 100 batches are plenty.
 
     Returns:
-        The number of batches that were used.
+        The number of batches used.
 
     Raises:
-        TypeError: When ``plan`` is none.
+        TypeError: When ``plan`` is not a plan.
         ValueError: When the model has no such BatchNorm, the loader is empty, both a plan
             and a size are given, or images are smaller than the size.
 
@@ -98,7 +97,7 @@ def update_bn(
     if not norms:
         raise ValueError(
             f"{type(model).__name__} has no BatchNorm with running statistics: there is "
-            "nothing to measure, and no need to"
+            "nothing to measure"
         )
     if plan is not None and size is not None:
         raise ValueError(f"give plan or size={size!r}, not both")
@@ -118,7 +117,16 @@ def update_bn(
             yield [_at(to_device(batch, where), target, resizer)]
 
     devices = {tensor.device for tensor in model.buffers()}
-    with random_state(devices), _restored(model, norms):
+    with (
+        restoring_random_state(devices),
+        Restoring() as modes,
+        Restoring() as statistics,
+    ):
+        for module in model.modules():
+            modes.save(module, "training")
+        for norm in norms:
+            statistics.save(norm, "momentum")
+            statistics.save_values(norm.buffers())
         drawn = islice(loader, batches)
         first = list(islice(drawn, 1))
         if not first:
@@ -126,39 +134,19 @@ def update_bn(
             raise ValueError("the loader is empty: there is nothing to measure")
         called = _Called(model, forward, resizer)
         swa_utils.update_bn(prepared(chain(first, drawn)), called)
+        statistics.pop_all()  # they are kept
     return used
 
 
 def _at(batch: Any, target: Size | None, resizer: Resizer) -> Any:
-    """Return the batch at the target size, which it must not be enlarged to."""
+    """Return the batch at the target size; refuse to enlarge it."""
     if target is None:
         return batch
-    images = resizer.image_size(batch)
+    found = resizer.read(batch)
+    images = found.size
     if images.height < target.height or images.width < target.width:
         raise ValueError(
             f"the images are {images} and the size is {target}: images are never "
             "enlarged; give a loader of larger ones, or a smaller size"
         )
-    return resizer(batch, target, full=images)
-
-
-@contextmanager
-def _restored(model: nn.Module, norms: list[_BatchNorm]) -> Iterator[None]:
-    """Put back the modes, and after an error the statistics and momenta, too."""
-    modes = [(module, module.training) for module in model.modules()]
-    momenta = [(norm, norm.momentum) for norm in norms]
-    values = [
-        (buffer, buffer.detach().clone()) for norm in norms for buffer in norm.buffers()
-    ]
-    try:
-        yield
-    except BaseException:
-        for norm, momentum in momenta:
-            norm.momentum = momentum
-        with torch.no_grad():
-            for buffer, value in values:
-                buffer.copy_(value)
-        raise
-    finally:
-        for module, training in modes:
-            module.training = training
+    return found.at(target)

@@ -1,4 +1,4 @@
-"""Every planned size through the model, before the training starts."""
+"""Try every planned size before training starts."""
 
 from __future__ import annotations
 
@@ -39,43 +39,43 @@ def check(
     Args:
         model: The model, in the mode that it trains in.
         plan: Whose sizes are tried.
-        sample: A batch like those of the training, of any size; it is moved to the
-            model's device.
+        sample: A training batch of any size; it is moved to the model's device.
         forward: Called with the model and the batch at a planned size, returns the loss
             or other outputs; ``None``: the model is called with the first image.
-        device: ``None`` runs where the model is. "meta" runs a copy of it that has
-            shapes and no values: without memory, in a time that depends on the number of
-            operations only, about a second for some thousands of them. It is blind to a
-            lack of memory and to kernels that a device lacks, and what depends on values
-            fails there, as the selection of boxes in a detector does.
-        backward: Whether to run the backward pass, too.
+        device: ``None`` runs on the model's device. "meta" runs a copy that has shapes
+            but no values: it needs no memory and about a second for a few thousand
+            operations. It cannot notice a lack of memory or a kernel that the device
+            lacks, and operations that depend on values fail, such as selecting the boxes
+            of a detector.
+        backward: Whether to run the backward pass as well.
         resizer: How to find and resize the images of the batch.
-        reach: Where a size fails, both its sides are rounded down, and up, to every
-            multiple from 2 to this, nearest first, until one works on either side:
-            2 * (``reach`` - 1) trials at most for each size that fails, and for all of
-            them one of each size. They run on the meta device where that gives the same
-            error, else on the model's. After a lack of memory only planned sizes count.
+        reach: Largest multiple to try where a size fails: both sides are rounded down,
+            and up, to every multiple from 2 to this, nearest first, until one works in
+            each direction. That takes at most 2 * (``reach`` - 1) trials for a failed
+            size, and no size is tried twice. Trials run on the meta device where it
+            gives the same error, else on the model's. After a lack of memory only
+            planned sizes are considered.
 
     Returns:
         What happened at each size, in the plan's order.
 
     Raises:
-        TypeError: When ``model`` is no module or ``plan`` no plan.
-        ValueError: When the sample has no image, or a parameter is not initialised yet.
+        TypeError: When ``model`` is not a module or ``plan`` not a plan.
+        ValueError: When the sample has no image or a parameter is not initialised.
 
     Example:
         >>> from upsize.schedule import Ramp
         >>> class Strided(nn.Module):
         ...     def forward(self, images):
         ...         if images.shape[-1] % 8:
-        ...             raise ValueError(f"{images.shape[-1]} is no multiple of 8")
+        ...             raise ValueError(f"{images.shape[-1]} is not a multiple of 8")
         ...         return images.mean()
         >>> plan = Ramp(final_size=64, increase_by=12).plan(total_steps=100)
         >>> report = check(Strided(), plan, torch.rand(2, 3, 64, 64))
         >>> print(report)
         size   result
         32x32  works
-        44x44  ValueError: 44 is no multiple of 8; nearest that works: 40x40 and 48x48
+        44x44  ValueError: 44 is not a multiple of 8; nearest that works: 40x40 and 48x48
         56x56  works
         64x64  works
         3 of 4 sizes work, forward and backward, device cpu
@@ -114,7 +114,7 @@ def check(
 
 
 def _uncompiled(model: nn.Module) -> nn.Module:
-    """Return what torch.compile wraps."""
+    """Return the model inside torch.compile and DistributedDataParallel."""
     inner: Any = model
     while hasattr(inner, "_orig_mod") or isinstance(inner, DistributedDataParallel):
         inner = inner._orig_mod if hasattr(inner, "_orig_mod") else inner.module
@@ -123,7 +123,7 @@ def _uncompiled(model: nn.Module) -> nn.Module:
 
 
 def _eager() -> AbstractContextManager[Any]:
-    """Run compiled parts as they are written: to compile each size takes long."""
+    """Run compiled parts uncompiled: compiling each size takes long."""
     stance = getattr(torch.compiler, "set_stance", lambda _: nullcontext())  # torch 2.5
     context: AbstractContextManager[Any] = stance("force_eager")
     return context
@@ -138,12 +138,12 @@ def _reason(error: Exception | None) -> str | None:
 def _alternatives(
     probe: Probe, errors: dict[Size, Exception | None], reach: int
 ) -> tuple[dict[Size, tuple[Size, ...]], Size | None]:
-    """Return the nearest sizes that work of each that fails, and their multiple."""
+    """Return the nearest working sizes for each failed one, and their multiple."""
     tried = {size: error is None for size, error in errors.items()}
     planned = [size for size, ok in tried.items() if ok]
     failed = [size for size, ok in tried.items() if not ok]
     full = [size for size in failed if _is_memory(errors[size])]
-    # What does not fit says nothing about the sizes that the model is made for.
+    # A lack of memory says nothing about the sizes that the model accepts.
     tried = {size: ok for size, ok in tried.items() if size not in full}
     found = {size: nearest(size, lambda _: False, planned, 1) for size in full}
     searcher: Probe | None = None
@@ -160,7 +160,7 @@ def _alternatives(
             found[size] = nearest(size, works, planned, reach)
     multiple = common_multiple(tried)
     if multiple is not None:
-        # A rule must foretell what was not tried yet.
+        # The rule must predict sizes that were not tried yet.
         height, width = max(size for size, ok in tried.items() if ok)
         for more in (1, 2):
             works(Size(height + more * multiple.height, width + more * multiple.width))
@@ -173,7 +173,7 @@ def _is_memory(error: Exception | None) -> bool:
 
 
 def _searcher(probe: Probe, size: Size, error: Exception | None) -> Probe:
-    """Return the probe on the meta device, or itself where that one errs otherwise."""
+    """Return the probe on the meta device, or itself if the error differs there."""
     try:
         meta = probe.on_meta()
     except Exception:  # a model that cannot be copied

@@ -1,4 +1,4 @@
-"""Compile every size ahead of the training, and say what it cost."""
+"""Compile every size before training, and report what it cost."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from torch._dynamo.utils import counters
 
 from upsize.models._dynamic import mark_dynamic
 from upsize.models._probe import Forward, Probe, check_plan
-from upsize.models._report import align
 from upsize.resize import Resizer
 from upsize.run._compiled import is_compiled
 from upsize.schedule import Plan, Size
+from upsize.schedule._table import align
 
 __all__ = ["PrewarmReport", "PrewarmRow", "prewarm"]
 
 
 @dataclass(frozen=True)
 class PrewarmRow:
-    """What one size cost.
+    """Cost of compiling one size.
 
     Args:
         size: The planned size.
-        graphs: Graphs that were compiled for it; 0 where earlier ones serve.
-        seconds: Time of its first forward and backward pass, compilation included.
-        warm: Time of its second.
-        compiled: Whether it runs compiled; not when the recompile limit forbids it.
+        graphs: Graphs compiled for it; 0 where an earlier graph serves.
+        seconds: Time of the first forward and backward pass, with compilation.
+        warm: Time of the second pass.
+        compiled: Whether it runs compiled; ``False`` beyond the recompile limit.
     """
 
     size: Size
@@ -42,10 +42,10 @@ class PrewarmRow:
 
 @dataclass(frozen=True)
 class PrewarmReport:
-    """What :func:`upsize.models.prewarm` compiled, size by size.
+    """Result of :func:`upsize.models.prewarm`, size by size.
 
     Args:
-        rows: One for each planned size, in order.
+        rows: A row for each planned size, in order.
         limit: ``torch._dynamo.config.recompile_limit``, which counts the compilations of
             each function.
     """
@@ -60,12 +60,12 @@ class PrewarmReport:
 
     @property
     def graphs(self) -> int:
-        """Graphs that were compiled in all."""
+        """Number of graphs compiled for all sizes."""
         return sum(row.graphs for row in self.rows)
 
     @property
     def seconds(self) -> float:
-        """What compilation took in all: the first passes less the second ones."""
+        """Compilation time of all sizes: the first passes minus the second ones."""
         return sum(max(0.0, row.seconds - row.warm) for row in self.rows)
 
     def table(self) -> str:
@@ -105,26 +105,27 @@ def prewarm(
 ) -> PrewarmReport:
     """Compile a model for every planned size, in the plan's order, and leave no trace.
 
-    The training then meets no size that it must compile, or the report says which ones
-    will run uncompiled. Weights, buffers, ``.grad``, random state and the mode of every
-    module stay bit-identical. Call it as the training will be: in the same mode, under
-    the same autocast, with the same batch size.
+    Training then compiles nothing, or the report says which sizes will run uncompiled.
+    Weights, buffers, ``.grad``, random state and the mode of every module stay
+    bit-identical. Call it under the conditions of training: the same mode, autocast and
+    batch size.
 
     Args:
         model: A model that torch.compile has wrapped, or that holds one.
         plan: Whose sizes are compiled.
-        sample: A batch like those of the training, of any size.
+        sample: A training batch of any size.
         forward: Called with the model and the batch at a planned size, returns the loss
             or other outputs; ``None``: the model is called with the first image.
-        backward: Whether the training runs backward, too.
-        dynamic: Whether to :func:`~upsize.models.mark_dynamic` each batch; do so in the training, too.
+        backward: Whether to compile the backward pass as well.
+        dynamic: Whether to :func:`~upsize.models.mark_dynamic` each batch; then do so in
+            training as well.
         resizer: How to find and resize the images of the batch.
 
     Returns:
         Seconds and graphs of each size.
 
     Raises:
-        TypeError: When ``model`` is no module or ``plan`` no plan.
+        TypeError: When ``model`` is not a module or ``plan`` not a plan.
         ValueError: When nothing in the model is compiled, or the sample has no image.
 
     Example:
@@ -149,7 +150,7 @@ def prewarm(
 
 
 def _compile(probe: Probe, size: Size, dynamic: bool) -> PrewarmRow:
-    """Run one size twice, and count the graphs that it took."""
+    """Run one size twice and count the graphs compiled."""
     batch = probe.batch_at(size)
     if dynamic:
         mark_dynamic(batch, resizer=probe.resizer)
@@ -158,8 +159,7 @@ def _compile(probe: Probe, size: Size, dynamic: bool) -> PrewarmRow:
     for _ in range(2):
         started = time.perf_counter()
         try:
-            # Beyond its limit dynamo goes on without a graph, and without a word that a
-            # program could read.
+            # Beyond its limit dynamo silently runs without a graph.
             with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
                 probe.run(batch, size)
         except FailOnRecompileLimitHit:
@@ -172,6 +172,6 @@ def _compile(probe: Probe, size: Size, dynamic: bool) -> PrewarmRow:
 
 
 def _synchronize() -> None:
-    """Wait for what an accelerator still has to do."""
+    """Wait until the accelerator is idle."""
     if torch.accelerator.is_available():  # pragma: no cover - needs one
         torch.accelerator.synchronize()

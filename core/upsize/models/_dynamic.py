@@ -1,4 +1,4 @@
-"""Tell torch.compile that the size of the images will change."""
+"""Tell torch.compile that the image size will change."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def mark_dynamic(
 ) -> Batch:
     """Mark height and width of a batch's images as dynamic for ``torch.compile``.
 
-    One graph then serves every size, where the model allows it. Mark the first batch, at
-    least, before the compiled model sees it; a mark is on the tensor, and resizing gives
-    new ones.
+    Then one graph serves every size, if the model allows it. Mark at least the first
+    batch before the compiled model sees it. The mark belongs to the tensor; resizing
+    makes a new tensor without it.
 
     Args:
-        batch: A batch at its step's size. Every tensor whose last two dims are those of
-            its first image is marked.
-        strict: Whether a model that fixes the size after all is an error of the compiler;
-            else it is compiled for each size. Models that test the size against a
-            multiple, as most transformers do, fix it in this sense.
+        batch: A batch at its step's size. Every tensor with the height and width of its
+            first image is marked.
+        strict: Whether the compiler raises for a model that fixes the size; otherwise it
+            compiles such a model for each size. Models that test whether the size is a
+            multiple of something, as most transformers do, fix it.
         resizer: How to find the images.
 
     Returns:
         The same batch.
 
     Raises:
-        ValueError: When there is no image.
+        ValueError: When the batch has no image.
 
     Example:
         >>> images = torch.rand(2, 3, 32, 32)

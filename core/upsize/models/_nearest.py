@@ -1,4 +1,4 @@
-"""The nearest sizes that work, and the multiple that they share."""
+"""The nearest working sizes, and the multiple that they share."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["candidates", "common_multiple", "distance", "nearest"]
 
 
 def distance(a: Size, b: Size) -> int:
-    """Return how far two sizes are apart: pixels on the side that differs most."""
+    """Return the distance of two sizes: pixels on the side that differs most."""
     return max(abs(a.height - b.height), abs(a.width - b.width))
 
 
 def candidates(size: Size, reach: int) -> list[Size]:
     """List the sizes around ``size`` that fit a multiple from 2 to ``reach``.
 
-    Both sides are rounded down, and up, to each multiple. Nearest first; ``size`` itself
-    is none of them.
+    Both sides are rounded down, and up, to each multiple. Nearest first, without
+    ``size`` itself.
 
     Example:
         >>> [str(size) for size in candidates(Size(100, 100), 16)][:6]
@@ -46,7 +46,7 @@ def nearest(
         reach: See :func:`candidates`.
 
     Returns:
-        Neither, one or both, the smaller one first.
+        None, one or both of them, the smaller one first.
     """
     known = set(known)
     ordered = sorted(

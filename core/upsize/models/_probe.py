@@ -1,4 +1,4 @@
-"""One batch through a model at one size, without a trace."""
+"""Run one batch through a model at one size, and leave no trace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from upsize.resize import Resizer
 from upsize.resize._containers import leaves
 from upsize.resize._containers import replace as replace_leaves
-from upsize.run._dry_run import dry_run, untouched
+from upsize.run._dry_run import dry_run, restoring_model
 from upsize.schedule import Plan, Size
 
 __all__ = ["Forward", "Probe", "check_plan", "device_of", "peak_memory", "to_device"]
@@ -26,7 +26,7 @@ def check_plan(plan: Any) -> Plan:
     """Return ``plan``, or say how to make one.
 
     Raises:
-        TypeError: When it is none.
+        TypeError: When it is not a plan.
     """
     if not isinstance(plan, Plan):
         raise TypeError(
@@ -38,7 +38,7 @@ def check_plan(plan: Any) -> Plan:
 
 
 def device_of(model: nn.Module) -> torch.device | None:
-    """Return the device of the first parameter or buffer, None where there is none."""
+    """Return the device of the first parameter or buffer, ``None`` without any."""
     for tensor in (*model.parameters(), *model.buffers()):
         return tensor.device
     return None
@@ -88,7 +88,7 @@ def peak_memory(device: torch.device, run: Callable[[], None]) -> int | None:
 
 @dataclass(frozen=True)
 class Probe:
-    """A model, a batch and how the one is called with the other."""
+    """A model, a batch and how to call the model with it."""
 
     model: nn.Module
     batch: Any
@@ -105,12 +105,11 @@ class Probe:
         resizer: Resizer | None,
         backward: bool,
     ) -> Probe:
-        """Check what the user gave, and bring the batch to the model's device.
+        """Check the arguments, and move the batch to the model's device.
 
         Raises:
-            TypeError: When ``model`` is no module.
-            ValueError: When a parameter is not initialised yet, or the sample has no
-                image.
+            TypeError: When ``model`` is not a module.
+            ValueError: When a parameter is not initialised, or the sample has no image.
         """
         if not isinstance(model, nn.Module):
             raise TypeError(f"model must be a Module, not a {type(model).__name__}")
@@ -135,11 +134,10 @@ class Probe:
 
     def batch_at(self, size: Size) -> Any:
         """Return the batch with its images at ``size``."""
-        full = self.resizer.image_size(self.batch)
-        return self.resizer(self.batch, size, full=full)
+        return self.resizer(self.batch, size)
 
     def run(self, batch: Any, size: Size) -> None:
-        """Run the batch forward, and backward unless that is not asked for."""
+        """Run the batch forward, and backward if asked to."""
 
         def forward() -> Any:
             if self.forward is None:
@@ -149,11 +147,11 @@ class Probe:
         if self.backward:
             dry_run(self.model, forward, size)
         else:
-            with untouched(self.model), torch.no_grad():
+            with restoring_model(self.model), torch.no_grad():
                 forward()
 
     def failure(self, size: Size) -> Exception | None:
-        """Return the model's own error at ``size``, None when it works."""
+        """Return the model's error at ``size``, ``None`` when it works."""
         batch = self.batch_at(size)
         try:
             self.run(batch, size)

@@ -1,29 +1,21 @@
-"""What a check found, as frozen values and as a table."""
+"""Results of a check, as frozen values and as a table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from upsize.schedule import Size
+from upsize.schedule._table import align
 
-__all__ = ["CheckReport", "CheckRow", "align", "spell_multiple"]
+__all__ = ["CheckReport", "CheckRow", "spell_multiple"]
 
 _SHOWN = 90
 
 
 def spell_multiple(multiple: Size) -> str:
-    """Write a multiple as a user would: one number where both sides share it."""
+    """Write a multiple as a user would: one number if both sides share it."""
     height, width = multiple
     return f"{height}" if height == width else f"({height}, {width})"
-
-
-def align(rows: list[tuple[str, ...]]) -> str:
-    """Return rows as lines with aligned columns, the first to the left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
 
 
 @dataclass(frozen=True)
@@ -32,10 +24,9 @@ class CheckRow:
 
     Args:
         size: The planned size.
-        reason: The model's own error, its type and message; ``None``: it works.
-        nearest: Where it fails, the nearest size below and above that work, as far as
-            they were found.
-        memory: Most bytes allocated on the device, ``None`` where it does not tell.
+        reason: Type and message of the model's error; ``None``: it works.
+        nearest: For a failed size, the nearest working size below and above, if found.
+        memory: Peak bytes allocated on the device; ``None`` where it does not count.
     """
 
     size: Size
@@ -51,14 +42,14 @@ class CheckRow:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What :func:`upsize.models.check` found, size by size.
+    """Result of :func:`upsize.models.check`, size by size.
 
     Args:
-        rows: One for each planned size, in the plan's order.
-        device: Where it ran; "meta" has seen shapes only.
-        backward: Whether the backward pass ran, too.
-        multiple_of: The multiple, (height, width), that tells the sizes that work from
-            those that do not; ``None`` where every size works or no such rule was found.
+        rows: A row for each planned size, in the plan's order.
+        device: Where it ran; on "meta" with shapes only.
+        backward: Whether the backward pass ran as well.
+        multiple_of: The multiple, (height, width), of all working sizes and of no failed
+            one; ``None`` where every size works or no such rule was found.
 
     Example:
         >>> report = CheckReport((CheckRow(Size(96, 96)),), "cpu", True)

@@ -1,20 +1,16 @@
 """Pictures of plans and of runs, with matplotlib.
 
-Every function draws on the axes that it is given, or on a new figure of its own, and
-returns the axes (:func:`batch`, which needs many, its figure); pyplot and its global
-state are never touched. :func:`save` writes the picture. Colours, lines and markers of
-a :class:`Style` differ, so that a picture can be read in grey and without seeing
-colours.
+Every function draws on the given axes, or on a new figure, and returns the axes
+(:func:`batch`, which needs many, returns its figure); pyplot and its global state are
+never used. :func:`save` writes the picture. Each :class:`Style` has its own colour,
+line and marker, so that a picture can be read in grey and by colour-blind people.
 """
 
 from __future__ import annotations
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
-try:
-    import matplotlib.figure  # noqa: F401 - asked here, before each module needs it
-except ImportError as error:
-    raise missing_extra("plot", "Pictures") from error
+require("matplotlib.figure", "plot", "Pictures")
 
 from upsize.plot._batch import batch
 from upsize.plot._compare import plot_compare

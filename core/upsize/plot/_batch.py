@@ -26,26 +26,26 @@ def batch(
     count: int = 4,
     stages: int = 4,
 ) -> Figure:
-    """Draw the images of a batch at the sizes of a plan, with their targets on them.
+    """Draw the images of a batch at the sizes of a plan, with their targets.
 
-    Each image is as large on the page as its pixels are, compared with the full size,
-    so that the picture shows what the model will see.
+    Each image is drawn in proportion to its pixels, so that the picture shows what the
+    model will see.
 
     Args:
-        data: A batch at full size, as it comes from the loader.
+        data: A batch at full size, unchanged from the loader.
         plan: The plan, whose sizes are the rows.
-        resizer: How to find and resize the images and targets; ``None``: by their types.
-            Masks are drawn as colours over the image, white where they say 255; boxes
+        resizer: How to find and resize the images and targets; ``None``: by their
+            types. Masks are drawn as colours over the image, with 255 in white; boxes
             as frames, keypoints as dots.
-        count: Images to draw, from the first of the batch; at least 1.
-        stages: Sizes to draw at most, from the first to the last; at least 2.
+        count: Number of images to draw, from the first of the batch; at least 1.
+        stages: Largest number of sizes to draw, from the first to the last; at least 2.
 
     Returns:
         A new figure: a row of axes for each size, from the smallest.
 
     Raises:
-        LookupError, TypeError, ValueError: As the resizer, for a batch that it refuses;
-            ValueError for counts that are too small.
+        LookupError, TypeError, ValueError: For a batch that the resizer refuses;
+            ValueError also for numbers that are too small.
 
     Example:
         >>> import torch

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_compare"]
 
-_MOST_EDGES = 16  # of more sizes the edges would hide the bar
+_MOST_EDGES = 16  # with more sizes the edges would hide the bar
 
 
 def _pixels(plan: Plan) -> dict[Size, Fraction]:
@@ -35,16 +35,16 @@ def _pixels(plan: Plan) -> dict[Size, Fraction]:
 def plot_compare(plans: Mapping[str, Plan], ax: Axes | None = None) -> Axes:
     """Draw how many pixels each of several plans trains on, and at which sizes.
 
-    A plan is a bar: its parts are the sizes, dark for small and light for large, as
-    the scale beside it says. Where the bar ends is the plan's ``pixel_share``, and what
-    is missing to 100 % the most that it can save; this is written beside it. Each is
-    compared with training at its own final size. Sizes that are drawn at random count
-    as expected.
+    Each plan is a bar. Its parts are the sizes, dark for small and light for large; a
+    colour bar shows the scale. The bar ends at the plan's ``pixel_share``; the rest up
+    to 100 % is the most that the plan can save, and is written next to it. Each plan is
+    compared with training at its own final size. Random sizes count by their
+    probability.
 
     Args:
         plans: The plans by name, from the top.
-        ax: Where to draw; ``None``: on a new figure. The scale of the sizes takes some
-            of its room.
+        ax: Where to draw; ``None``: on a new figure. The colour bar takes some of its
+            space.
 
     Returns:
         The axes, with the share of the pixels in percent from left to right.
@@ -90,7 +90,7 @@ def plot_compare(plans: Mapping[str, Plan], ax: Axes | None = None) -> Axes:
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
     ax.axvline(100, color="black", linewidth=1)
-    ax.set_xlim(0, 125)  # room for what stands beside the bar
+    ax.set_xlim(0, 125)  # space for the text next to the bar
     ax.set_yticks(range(len(bars)), list(bars))
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")

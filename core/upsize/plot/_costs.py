@@ -1,4 +1,4 @@
-"""What a step costs at each size."""
+"""The cost of a step at each size."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def plot_costs(
     """Draw the cost of a step against the size of its images.
 
     Args:
-        measured: By name, as ``"step"`` and ``"loader"``, in the order of their styles:
-            (side in pixels, milliseconds), in any order; several at a size are several
-            markers. They are joined by a line only where there is no fitted curve.
+        measured: Measurements by name, such as ``"step"`` and ``"loader"``, in the
+            order of their styles: (side in pixels, milliseconds), in any order; each is
+            a marker. A line joins them if there is no fitted curve.
         ax: Where to draw; ``None``: on a new figure.
-        fitted: Curves through what was measured under the same names, as such lists:
-            drawn as lines between their points, so give enough of them.
+        fitted: Fitted curves of the measurements with the same names, also as points:
+            drawn as lines between the points, so give enough of them.
 
     Returns:
         The axes, with milliseconds over pixels.
 
     Raises:
-        ValueError: When nothing was measured, a list is empty, or a curve has no
-            measurement of its name.
+        ValueError: When there is no measurement, a list is empty, or a curve has no
+            measurement with its name.
 
     Example:
         >>> sides = 64, 96, 128
@@ -57,8 +57,8 @@ def plot_costs(
             raise ValueError(f"{name!r}, fitted, holds no point: leave it out")
     if alone := [name for name in fitted if name not in measured]:
         raise ValueError(
-            f"fitted has {', '.join(map(repr, alone))}, which is not among what was "
-            f"measured: {', '.join(map(repr, measured))}"
+            f"fitted has {', '.join(map(repr, alone))}, which is not in measured: "
+            f"{', '.join(map(repr, measured))}"
         )
     ax = axes(ax)
     for number, (name, points) in enumerate(measured.items()):

@@ -1,4 +1,4 @@
-"""A forecast beside what was measured."""
+"""A forecast next to its measurement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LABELS = {"seconds": "training time (seconds)", "saving": "time saved (%)"}
 
 def _checked(name: str, value: float) -> float:
     if not math.isfinite(value):
-        raise ValueError(f"{name!r}: must be a finite number, not {value}")
+        raise ValueError(f"{name!r} must be a finite number, not {value}")
     return value
 
 
@@ -38,16 +38,17 @@ def plot_forecast(
     *,
     unit: Literal["seconds", "saving"] = "seconds",
 ) -> Axes:
-    """Draw what was forecast of several runs, and what was measured of them.
+    """Draw the forecasts of several runs, and their measurements.
 
     The forecast of a run is a bar, with its name below. Its measurement is a marker
-    on it: the median of several, with a line from the least to the most of them.
+    on the bar: the median of several, with a line from the smallest to the largest.
 
     Args:
-        forecast: By name, from the left: training seconds, or the share of the
-            training time that is saved, where 0.25 is a quarter; below 0 it is lost.
-        measured: By the same names, one value of the same kind, or several of runs of
-            the same kind; a run that was not measured is left out.
+        forecast: Forecasts by name, from the left: training seconds, or the share of
+            the training time that is saved, where 0.25 is a quarter; negative if time
+            is lost.
+        measured: Measurements by the same names: one value, or several of repeated
+            runs. Leave out runs that were not measured.
         ax: Where to draw; ``None``: on a new figure.
         unit: What the values are: ``"seconds"``, or ``"saving"``, drawn in percent.
 
@@ -55,9 +56,8 @@ def plot_forecast(
         The axes.
 
     Raises:
-        ValueError: When nothing is forecast, something was measured of which there is
-            no forecast, a list holds no measurement, a value is not finite, or the
-            unit is unknown.
+        ValueError: When there is no forecast, a measurement has no forecast, a list
+            holds no measurement, a value is not finite, or the unit is unknown.
 
     Example:
         >>> ax = plot_forecast(
@@ -77,7 +77,7 @@ def plot_forecast(
         raise ValueError("forecast must hold at least one run, not {}")
     if alone := [name for name in measured if name not in forecast]:
         raise ValueError(
-            f"measured has {', '.join(map(repr, alone))}, which is not forecast: "
+            f"measured has {', '.join(map(repr, alone))}, which is not in forecast: "
             f"{', '.join(map(repr, forecast))}"
         )
     ax = axes(ax)
@@ -96,7 +96,7 @@ def plot_forecast(
             [middle - values[0] for middle, values in zip(middles, runs, strict=True)],
             [values[-1] - middle for middle, values in zip(middles, runs, strict=True)],
         ]
-        # Orange on blue, with a black edge: light on dark in grey as well.
+        # Orange on blue, with a black edge, is also light on dark in grey.
         ax.errorbar(
             places,
             middles,
@@ -114,6 +114,6 @@ def plot_forecast(
     ax.set_xticks(range(len(heights)), list(forecast))
     ax.grid(visible=False, axis="x")
     ax.set_ylabel(_LABELS[unit])
-    # Above the axes: within them a bar may be anywhere.
+    # Above the axes: inside them a bar may be anywhere.
     ax.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return ax

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from upsize.plot._style import STYLES, style
 from upsize.resize import Resizer
-from upsize.resize._containers import item_of, label
+from upsize.resize._containers import item_of
 from upsize.resize._geometry import corners
 from upsize.resize._policies import BOXES, KEYPOINTS, box_format
 from upsize.resize._roles import first_image
+from upsize.resize._shown import label
 from upsize.schedule import Size
 
 __all__ = ["Picture", "draw", "pictures"]
@@ -25,10 +26,10 @@ Points = list[list[float]]
 
 
 class Picture(NamedTuple):
-    """One image and what is to be drawn on it, in its pixels.
+    """One image and the targets to draw on it, in its pixels.
 
-    ``image`` is an array (height, width) or (height, width, 3) from 0 to 1, ``labels``
-    one of whole numbers from 0 to 255, of the same height and width.
+    ``image`` is an array (height, width) or (height, width, 3) from 0 to 1. ``labels``
+    is an array of integers from 0 to 255, with the same height and width.
     """
 
     image: Any
@@ -42,10 +43,10 @@ def pictures(
 ) -> list[Picture]:
     """Return the first ``count`` images of a batch at ``size``."""
     resizer = Resizer() if resizer is None else resizer
-    batch = resizer(batch, size, full=resizer.image_size(batch, full=full))
-    roles = resizer._assign(batch)
+    batch = resizer.read(batch, full=full).at(size)
+    found = resizer.read(batch)
+    roles, listed = found.roles, found.listed
     path, first = first_image(roles)
-    listed = resizer._image_list(batch, roles)
     if listed is not None:
         path = listed.path
         images = [leaf for place, leaf, _ in roles if place[:-1] == path]
@@ -65,7 +66,7 @@ def pictures(
 
 
 def draw(ax: Axes, picture: Picture) -> None:
-    """Draw one image, and on it its mask, its boxes and its keypoints."""
+    """Draw one image with its mask, boxes and keypoints."""
     height, width = picture.image.shape[:2]
     place = (0, width, height, 0)
     ax.imshow(picture.image, cmap="gray", vmin=0, vmax=1, extent=place)
@@ -87,14 +88,14 @@ def draw(ax: Axes, picture: Picture) -> None:
 
 
 def _coloured(labels: Any) -> Any:
-    """Return a mask as colours that the image shines through, none at 0."""
+    """Return a mask as transparent colours, with none at 0."""
     wheel = [to_rgba(each.color, 0.5) for each in STYLES]
     table = [(0.0, 0.0, 0.0, 0.0), *(wheel[n % len(wheel)] for n in range(254))]
     return np.array([*table, (1.0, 1.0, 1.0, 0.5)])[labels]
 
 
 def _part(leaf: Tensor, number: int, count: int) -> Tensor | None:
-    """Return what of a target in one tensor belongs to an image of several."""
+    """Return the part of a target that belongs to one of several images."""
     if count == 1 and leaf.shape[:1] != (1,):
         return leaf
     return leaf[number] if leaf.shape[:1] == (count,) else None
@@ -103,7 +104,7 @@ def _part(leaf: Tensor, number: int, count: int) -> Tensor | None:
 def _with(
     picture: Picture, role: str, part: Tensor, whole: Tensor, name: str
 ) -> Picture:
-    """Return a picture with one target more, the ``part`` of a ``whole``."""
+    """Return a picture with another target, the ``part`` of a ``whole``."""
     part = _plain(part)
     if role == "mask":
         return picture._replace(labels=_labels(part).numpy())
@@ -116,19 +117,19 @@ def _with(
 
 
 def _shown(image: Tensor) -> Any:
-    """Return an image from 0 to 1, in colour where it has three channels."""
-    while image.ndim > 3:  # of a video its first frame
+    """Return an image from 0 to 1, in colour if it has three channels."""
+    while image.ndim > 3:  # the first frame of a video
         image = image[0]
     image = _plain(image)
     image = image.float() / (1 if image.is_floating_point() else 255)
     low, high = image.aminmax()
-    if low < 0 or high > 1:  # it was normalised
+    if low < 0 or high > 1:  # it was normalized
         image = (image - low) / (high - low)
     return image.movedim(0, -1).numpy() if len(image) == 3 else image[0].numpy()
 
 
 def _labels(mask: Tensor) -> Tensor:
-    """Return a mask as one label for each pixel, of whatever kind it is."""
+    """Return a mask of any kind as one label for each pixel."""
     if mask.ndim == 2 or len(mask) == 1:
         return mask.reshape(mask.shape[-2:]).long().clamp(0, 255)
     if mask.is_floating_point():

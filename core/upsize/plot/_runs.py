@@ -1,4 +1,4 @@
-"""What runs have reached, and when."""
+"""The accuracy of runs over time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def plot_accuracy(
     """Draw the accuracy of one or more runs against their training time.
 
     Args:
-        runs: By name, in the order of their styles, (seconds, accuracy) after each
-            epoch: training seconds so far, and a share in [0, 1].
+        runs: Runs by name, in the order of their styles: (seconds, accuracy) after each
+            epoch, with the training seconds so far and a share in [0, 1].
         ax: Where to draw; ``None``: on a new figure.
 
     Returns:

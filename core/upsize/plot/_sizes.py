@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_sizes"]
 
-_MOST_DRAWS = 300  # of more than these a line would be a blot
+_MOST_DRAWS = 300  # a line through more would be a blot
 
 
 def _staircase(plan: Plan) -> Iterator[tuple[int, float]]:
-    """Yield (step, longer side) for each change; not a number where draws are many."""
+    """Yield (step, longer side) for each change; NaN for a stage of many draws."""
     for start, stop, size in plan.stages:
         if isinstance(size, Size):
             yield start, max(size)
@@ -33,12 +33,12 @@ def _staircase(plan: Plan) -> Iterator[tuple[int, float]]:
 def plot_sizes(plans: Plan | Mapping[str, Plan], ax: Axes | None = None) -> Axes:
     """Draw the size of every step of one or more plans as a staircase.
 
-    Where sizes are drawn at random, the line follows the draws as long as they are few
-    enough to see, and a band shows from which they are drawn.
+    For random sizes, the line follows the draws if they are few enough to see, and a
+    band shows their range.
 
     Args:
         plans: A plan, or several by name, in the order of their styles. Drawn over
-            epochs where all of them know their epochs, else over steps.
+            epochs if all plans know their epochs, else over steps.
         ax: Where to draw; ``None``: on a new figure.
 
     Returns:

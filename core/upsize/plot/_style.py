@@ -1,4 +1,4 @@
-"""How runs are told apart, and the axes that they are drawn on."""
+"""The styles that distinguish runs, and the axes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["STYLES", "Style", "axes", "style"]
 
 
 class Style(NamedTuple):
-    """How a run is drawn: colour, line and marker, so that each alone tells it."""
+    """The colour, line and marker of a run; each alone identifies it."""
 
     color: str
     linestyle: str | tuple[int, tuple[int, ...]]

@@ -1,13 +1,11 @@
 """Resize images: one tensor with :func:`resize`, a whole batch with :class:`Resizer`."""
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
-try:
-    import torch  # noqa: F401 - asked here, before each module needs it
-except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
-    raise missing_extra("torch", "PyTorch tensors") from error
+require("torch", "torch", "PyTorch tensors")
 
+from upsize.resize._parsed_batch import ParsedBatch
 from upsize.resize._resize import resize
 from upsize.resize._resizer import Resizer
 
-__all__ = ["Resizer", "resize"]
+__all__ = ["ParsedBatch", "Resizer", "resize"]

@@ -1,33 +1,96 @@
-"""Walk a batch and rebuild it: any nesting of containers, never changed in place."""
+"""Walk a batch and rebuild it: any nesting of containers, never changed in place.
+
+Every function takes a batch, or what :func:`parse` made of it. Parse a batch to ask
+several questions: its containers are then read once.
+"""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, TypeAlias
 
-from torch import Tensor
+from upsize.resize._container_types import (
+    MOST_LEAVES,
+    PLAIN,
+    children_of,
+    reason,
+    rebuild,
+)
+from upsize.resize._shown import Path, label, shown, spell
 
-__all__ = ["Path", "find", "item_of", "label", "leaves", "node_at", "replace", "spell"]
+__all__ = [
+    "Leaves",
+    "Node",
+    "find",
+    "item_of",
+    "leaves",
+    "node_at",
+    "parse",
+    "replace",
+]
 
-Path: TypeAlias = tuple[Hashable, ...]
-# What most leaves are: they skip the slower questions, in every batch of a training.
-_PLAIN = frozenset({Tensor, str, int, float, bool, bytes, type(None)})
+Leaves: TypeAlias = list[tuple[Path, Any]]
+
+MOST_CONTAINERS = 100_000
+#: Real batches have a handful of levels; each costs frames of the interpreter's stack.
+MOST_LEVELS = 100
 
 
-def leaves(batch: Any, path: Path = ()) -> list[tuple[Path, Any]]:
-    """List every (path, value) of ``batch`` that is no container, in order."""
-    children = _children(batch)
-    if children is None:
-        return [(path, batch)]
-    found: list[tuple[Path, Any]] = []
-    for key, value in children:
-        if type(value) in _PLAIN:
-            found.append(((*path, key), value))
-        else:
-            found += leaves(value, (*path, key))
-    return found
+class Node:
+    """A container as it was read, with its children by key: nodes and leaves."""
+
+    __slots__ = ("children", "value")
+
+    def __init__(self, value: Any, children: dict[Hashable, Any]) -> None:
+        self.value = value
+        self.children = children
+
+
+class _Reading:
+    """What was read of a batch so far, and how much is too much."""
+
+    __slots__ = ("batch", "containers", "leaves")
+
+    def __init__(self, batch: Any) -> None:
+        self.batch = batch
+        self.leaves: Leaves = []
+        self.containers = 0
+
+    def enter(self, path: Path) -> None:
+        """Count the container at ``path``, or refuse it."""
+        self.containers += 1
+        if len(path) > MOST_LEVELS:
+            raise ValueError(_too_deep(self.batch, path))
+
+    def leave(self, path: Path) -> None:
+        """Refuse what the containers up to ``path`` hold, where there is no end."""
+        if self.containers > MOST_CONTAINERS or len(self.leaves) > MOST_LEAVES:
+            raise ValueError(
+                f"the batch holds more than {MOST_CONTAINERS:,} containers or "
+                f"{MOST_LEAVES:,} values, up to {label(path)}: make tensors of its "
+                "numbers, or leave out what repeats"
+            )
+
+
+def parse(batch: Any) -> tuple[Any, Leaves]:
+    """Read a batch once.
+
+    Returns:
+        The batch as a :class:`Node`, or itself if it is not a container; and every
+        (path, value) in it that is not a container, in order.
+
+    Raises:
+        TypeError: When a container cannot be read.
+        ValueError: When a container holds itself, or there are too many.
+    """
+    reading = _Reading(batch)
+    tree = _parse(batch, (), reading)
+    return tree, reading.leaves
+
+
+def leaves(batch: Any) -> Leaves:
+    """List every (path, value) of ``batch`` that is not a container, in order."""
+    return parse(batch)[1]
 
 
 def find(batch: Any, path: Path, name: str) -> list[Path]:
@@ -36,7 +99,7 @@ def find(batch: Any, path: Path, name: str) -> list[Path]:
     An index may be negative; a field of a named tuple may be named or counted; ``...``
     is every item of a container, which may be several paths, or none.
     """
-    found: list[tuple[Path, Any]] = [((), batch)]
+    found: Leaves = [((), _parsed(batch))]
     for step in path:
         found = [
             child
@@ -52,131 +115,119 @@ def item_of(batch: Any, path: Path, beside: Path, length: int) -> int | None:
     The outermost such list counts that does not hold what is at ``beside``; None where
     there is none.
     """
-    node = batch
+    node = _parsed(batch)
     for depth, step in enumerate(path):
-        listed = isinstance(node, tuple | list) and isinstance(step, int)
-        if listed and len(node) == length and path[:depth] != beside[:depth]:
+        listed = isinstance(node.value, (tuple, list)) and isinstance(step, int)
+        if listed and len(node.children) == length and path[:depth] != beside[:depth]:
             return step  # type: ignore[return-value]
-        node = dict(_children(node) or ())[step]
+        node = node.children[step]
     return None
-
-
-def replace(batch: Any, values: Mapping[Path, Any], path: Path = ()) -> Any:
-    """Return ``batch`` with other ``values`` at some paths.
-
-    A container in which nothing changes is returned itself.
-    """
-    if path in values:
-        return values[path]
-    changed = {
-        key: new
-        for key, old in _children(batch) or ()
-        if (new := replace(old, values, (*path, key))) is not old
-    }
-    return _rebuild(batch, changed) if changed else batch
-
-
-def spell(path: Path) -> str:
-    """Write ``path`` as the user would in ``images=`` and ``targets=``."""
-    steps = ["..." if step is ... else repr(step) for step in path]
-    return steps[0] if len(steps) == 1 else f"({', '.join(steps)})"
-
-
-def label(path: Path) -> str:
-    """Write ``path`` for a message, as the place inside the batch."""
-    return "batch" + "".join(f"[{key!r}]" for key in path)
 
 
 def node_at(batch: Any, path: Path) -> Any:
     """Return what is at ``path``, as :func:`leaves` spells it."""
+    node = _parsed(batch)
     for step in path:
-        batch = dict(_children(batch) or ())[step]
-    return batch
+        node = node.children[step]
+    return _value(node)
 
 
-def _step(
-    node: Any, step: Hashable, here: Path, path: Path, name: str
-) -> list[tuple[Path, Any]]:
-    """Go on from ``node`` by one ``step`` of a path, to one child or to all."""
-    children = _children(node)
+def replace(batch: Any, values: Mapping[Path, Any]) -> Any:
+    """Return ``batch`` with other ``values`` at some paths.
+
+    A container in which nothing changes is returned itself.
+    """
+    return _replace(_parsed(batch), values, ())
+
+
+def _parse(node: Any, path: Path, reading: _Reading) -> Any:
+    """Return ``node`` as a node or a leaf, and add its leaves to ``reading``."""
+    try:
+        children = children_of(node)
+    except Exception as error:  # the container's own methods may raise anything
+        raise TypeError(
+            f"cannot read {label(path)}, a {type(node).__name__}: {reason(error)}; "
+            "convert it to a plain dict, list or tuple"
+        ) from error
     if children is None:
+        reading.leaves.append((path, node))
+        return node
+    reading.enter(path)
+    append = reading.leaves.append
+    for key, value in children.items():
+        if type(value) in PLAIN:
+            append(((*path, key), value))
+        else:
+            children[key] = _parse(value, (*path, key), reading)
+    reading.leave(path)
+    return Node(node, children)
+
+
+def _too_deep(batch: Any, path: Path) -> str:
+    """Say whether the containers on ``path`` are too many, or one holds itself."""
+    node = batch
+    seen: dict[int, Path] = {id(batch): ()}
+    for depth, step in enumerate(path, 1):
+        node = (children_of(node) or {})[step]
+        if id(node) in seen:
+            return (
+                f"{label(path[:depth])} is {label(seen[id(node)])} itself: a batch "
+                "must not contain itself"
+            )
+        seen[id(node)] = path[:depth]
+    return f"{label(path)} is nested in more than {MOST_LEVELS} containers: flatten it"
+
+
+def _parsed(batch: Any) -> Any:
+    return batch if type(batch) is Node else parse(batch)[0]
+
+
+def _value(node: Any) -> Any:
+    """Return the container or the leaf itself."""
+    return node.value if type(node) is Node else node
+
+
+def _replace(node: Any, values: Mapping[Path, Any], path: Path) -> Any:
+    if path in values:
+        return values[path]
+    if type(node) is not Node:
+        return node
+    children, changed = {}, {}
+    # Not comprehensions: torch.compile traces no := in them.
+    for key, child in node.children.items():
+        children[key] = old = _value(child)
+        new = _replace(child, values, (*path, key))
+        if new is not old:
+            changed[key] = new
+    if not changed:
+        return node.value
+    try:
+        return rebuild(node.value, children, changed)
+    except Exception as error:  # the container's own methods may raise anything
+        raise TypeError(
+            f"cannot rebuild a {type(node.value).__name__} at {label(path)} with "
+            f"resized images: {reason(error)}; a copy of it must take new items, or "
+            "its type be made from one dict, list or tuple of what it holds"
+        ) from error
+
+
+def _step(node: Any, step: Hashable, here: Path, path: Path, name: str) -> Leaves:
+    """Follow one ``step`` of a path from ``node``, to one child or to all."""
+    if type(node) is not Node:
         raise LookupError(
             f"{name} names {spell(path)}, but {label(here)} is no container: it is a "
             f"{type(node).__name__}"
         )
-    inside = dict(children)
+    inside = node.children
     if step is ...:
         return [((*here, key), child) for key, child in inside.items()]
     key = step
-    if isinstance(node, tuple | list) and isinstance(step, int):
+    if isinstance(node.value, (tuple, list)) and isinstance(step, int):
         is_there = -len(inside) <= step < len(inside)
         key = list(inside)[step] if is_there else step
     if key not in inside:
         raise LookupError(
-            f"{name} names {spell(path)}, but {label(here)} has no {key!r}: its keys "
-            f"are {list(inside)}"
+            f"{name} names {spell(path)}, but {label(here)} has no {shown(key)}: its "
+            f"keys are {shown(list(inside))}"
         )
     return [((*here, key), inside[key])]
-
-
-def _children(node: Any) -> Iterable[tuple[Hashable, Any]] | None:
-    """Give the (key, value) pairs of a container; None for anything else."""
-    if type(node) in _PLAIN:
-        return None
-    if isinstance(node, tuple | list):
-        names = getattr(node, "_fields", None)
-        return zip(names, node, strict=True) if names else enumerate(node)
-    if isinstance(node, Mapping):
-        return node.items()
-    if dataclasses.is_dataclass(node) and not isinstance(node, type):
-        names = [field.name for field in dataclasses.fields(node)]
-        return [(name, getattr(node, name)) for name in names if hasattr(node, name)]
-    return None
-
-
-def _rebuild(node: Any, changed: dict[Hashable, Any]) -> Any:
-    """Return a new container like ``node``, with the values in ``changed``."""
-    if isinstance(node, tuple):
-        values = [changed.get(key, value) for key, value in _children(node) or ()]
-        named: Any = getattr(node, "_make", None)
-        return named(values) if named else _construct(node, values)
-    if isinstance(node, list):
-        new = copy.copy(node)
-        for key, value in changed.items():
-            new[key] = value  # type: ignore[call-overload]
-        return new
-    if isinstance(node, Mapping):
-        return _rebuild_mapping(node, changed)
-    # copy, not dataclasses.replace: fields with init=False and __post_init__.
-    new = copy.copy(node)
-    for key, value in changed.items():
-        object.__setattr__(new, key, value)  # type: ignore[arg-type]  # frozen, too
-    return new
-
-
-def _rebuild_mapping(node: Any, changed: dict[Hashable, Any]) -> Any:
-    """Return a new mapping like ``node``, with the values in ``changed``."""
-    if isinstance(node, dict):
-        new = copy.copy(node)
-    elif hasattr(node, "clone"):  # a TensorDict
-        new = node.clone(recurse=False)
-    elif hasattr(type(node), "__copy__"):  # a UserDict
-        new = copy.copy(node)
-    else:
-        # The default copy of other mappings shares their storage with the original.
-        return _construct(node, {**node, **changed})
-    for key, value in changed.items():
-        new[key] = value
-    return new
-
-
-def _construct(node: Any, values: Any) -> Any:
-    """Call the type of ``node`` with ``values``."""
-    kind = type(node)
-    try:
-        return kind(values)
-    except TypeError as error:
-        raise TypeError(
-            f"cannot rebuild a {kind.__name__} with resized images: its constructor "
-            f"must take one {type(values).__name__} of what it holds"
-        ) from error

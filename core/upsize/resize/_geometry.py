@@ -14,11 +14,11 @@ from torch import Tensor
 __all__ = [
     "FORMATS",
     "corners",
-    "outside",
+    "out_of_bounds",
     "scale_boxes",
     "scale_flow",
     "scale_points",
-    "thin",
+    "too_thin",
 ]
 
 #: How many numbers a box has, by the names that torchvision gives to formats.
@@ -79,7 +79,7 @@ def scale_flow(flow: Tensor, size: tuple[int, int], full: tuple[int, int]) -> Te
     return flow * flow.new_tensor([width, height])[:, None, None]
 
 
-def outside(boxes: Tensor, form: str, full: tuple[int, int]) -> Tensor:
+def out_of_bounds(boxes: Tensor, form: str, full: tuple[int, int]) -> Tensor:
     """Say which boxes reach more than a pixel over the edge of an image.
 
     The pixel is for those who count from 1, and for sums of floats. A rotated box may
@@ -98,7 +98,7 @@ def outside(boxes: Tensor, form: str, full: tuple[int, int]) -> Tensor:
     return ~inside.all(-1)
 
 
-def thin(boxes: Tensor, form: str) -> Tensor:
+def too_thin(boxes: Tensor, form: str) -> Tensor:
     """Say which boxes are less than a pixel wide or high.
 
     Args:
@@ -118,7 +118,7 @@ def thin(boxes: Tensor, form: str) -> Tensor:
 
 
 def corners(boxes: Tensor, form: str) -> Tensor:
-    """Return the four corners of each box, in turn, of shape (..., 4, 2).
+    """Return the four corners of each box in their order, of shape (..., 4, 2).
 
     Args:
         boxes: Shape (..., 4), (..., 5) or (..., 8).
@@ -154,7 +154,7 @@ def _scale(values: Tensor, new: int, old: int) -> Tensor:
 
 
 def _wide(values: Tensor) -> Tensor:
-    """Give a dtype to compute in, where that of ``values`` is none."""
+    """Return ``values`` in a floating dtype that is precise enough to compute in."""
     if values.dtype in _HALF or not values.is_floating_point():
         return values.float()
     return values

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Mode", "check_mode", "interpolate"]
+from upsize.resize._shown import shown
+
+__all__ = ["Mode", "check_dense", "check_mode", "interpolate"]
 
 Mode = Literal["bilinear", "bicubic", "area", "nearest", "nearest-exact"]
 _MODES: tuple[str, ...] = get_args(Mode)
@@ -37,13 +39,24 @@ def interpolate(
 
 
 def check_mode(mode: str) -> None:
-    """Refuse a mode that is none."""
+    """Refuse an unknown mode."""
     if mode not in _MODES:
-        raise ValueError(f"mode must be one of {', '.join(_MODES)}, not {mode!r}")
+        raise ValueError(f"mode must be one of {', '.join(_MODES)}, not {shown(mode)}")
+
+
+def check_dense(leaf: Tensor, name: str) -> None:
+    """Refuse sparse tensors, nested ones and those of MKL-DNN."""
+    if leaf.layout is not torch.strided or leaf.is_nested:
+        kind = "nested" if leaf.is_nested else str(leaf.layout)
+        raise TypeError(
+            f"{name} must be a dense tensor, not a {kind} one: convert it, as by "
+            "to_dense()"
+        )
 
 
 def _check_images(images: Tensor, mode: Mode, name: str) -> None:
     """Refuse what ``mode`` cannot resize."""
+    check_dense(images, name)
     if images.ndim < 2 or 0 in images.shape[-2:]:
         raise ValueError(
             f"{name} must have shape (..., height, width) with at least one pixel, "
@@ -94,7 +107,7 @@ def _resize_planes(
     if mode in _NEAREST:
         return _pick_nearest(planes, size, exact=mode == "nearest-exact")
     antialias = antialias and mode in _ANTIALIASED
-    if _needs_float32(planes, antialias, mode):
+    if _needs_float32(planes, antialias, mode) or _is_one_rgb_pixel(planes, size):
         planes = planes.float()
     return F.interpolate(planes, size=size, mode=mode, antialias=antialias)
 
@@ -107,6 +120,11 @@ def _needs_float32(planes: Tensor, antialias: bool, mode: Mode) -> bool:
     if planes.dtype in (torch.float16, torch.bfloat16):
         return on_cpu and antialias
     return not on_cpu or mode == "area" or planes.dtype != torch.uint8
+
+
+def _is_one_rgb_pixel(planes: Tensor, size: tuple[int, int]) -> bool:
+    """Whether torch's kernel for RGB bytes takes one pixel for another layout."""
+    return planes.dtype == torch.uint8 and planes.shape[1] == 3 and size == (1, 1)
 
 
 def _pick_nearest(planes: Tensor, size: tuple[int, int], exact: bool) -> Tensor:

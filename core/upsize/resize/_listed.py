@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from upsize.resize._containers import Path, item_of, label, node_at
+from upsize.resize._containers import item_of, node_at
+from upsize.resize._shown import Path, label
 from upsize.schedule import Size
 
 __all__ = ["ImageList", "image_list", "looks_listed"]
@@ -30,8 +31,8 @@ class ImageList(NamedTuple):
         if len(set(self.sizes)) > 1:
             raise ValueError(
                 f"the images in {label(self.path)} differ in size ({self._shown()}): "
-                "each keeps its own aspect ratio, and gets a share of its own size; say "
-                "of which full size, by final_size of the schedule or full= of the "
+                "each keeps its own aspect ratio, and gets a share of its own size; "
+                "say of which full size, by final_size of the schedule or full= of the "
                 "resizer. A sized loader must make them at one size"
             )
         return self.sizes[0]

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from upsize.resize._containers import Path, label, spell
 from upsize.resize._geometry import (
     FORMATS,
-    outside,
+    out_of_bounds,
     scale_boxes,
     scale_flow,
     scale_points,
 )
-from upsize.resize._interpolate import Mode, interpolate
+from upsize.resize._interpolate import Mode, check_dense, interpolate
+from upsize.resize._shown import Path, label, spell
 
 __all__ = [
     "BOXES",
@@ -25,9 +25,9 @@ __all__ = [
     "KEYPOINTS",
     "POINTS",
     "POLICIES",
-    "Request",
-    "apply",
+    "SizeChange",
     "box_format",
+    "resize_leaf",
 ]
 
 # Roles that no user can name as a policy: INPUT was named as an image or has the type
@@ -39,7 +39,7 @@ BOXES, KEYPOINTS = "boxes", "keypoints"
 _COORDINATES = (BOXES, KEYPOINTS, POINTS)
 
 
-class Request(NamedTuple):
+class SizeChange(NamedTuple):
     """What is asked of a leaf: from ``full`` to ``size``.
 
     ``image`` is the size that the image of the leaf has: one of the two, where a
@@ -53,89 +53,90 @@ class Request(NamedTuple):
     antialias: bool
 
 
-def apply(role: str, leaf: Any, path: Path, request: Request) -> Any:
+def resize_leaf(role: str, leaf: Any, path: Path, change: SizeChange) -> Any:
     """Return the leaf at ``path``, which is not None, as ``role`` wants it."""
     policy = _ROLES[role]
     assert policy is not None  # what is kept never comes here
     if not isinstance(leaf, Tensor):
         raise TypeError(
             f"{label(path)} is named as {role!r} and must be a tensor, not a "
-            f'{type(leaf).__name__}: convert it, or say targets={{{spell(path)}: "keep"}}'
+            f"{type(leaf).__name__}: convert it, or say "
+            f'targets={{{spell(path)}: "keep"}}'
         )
-    if role not in _COORDINATES and leaf.shape[-2:] == request.size:
+    if role not in _COORDINATES and leaf.shape[-2:] == change.size:
         return leaf  # made at this size, by a loader that knows it
-    return policy(leaf, label(path), request)
+    return policy(leaf, label(path), change)
 
 
 def box_format(boxes: Tensor, name: str) -> str:
-    """Return the name of the format of boxes, or refuse what are none."""
+    """Return the name of the format of boxes, or refuse other tensors."""
     typed: Any = getattr(boxes, "format", None)  # torchvision's
     form: str = "XYXY" if typed is None else typed.value
     _check_numbers(boxes, name, "boxes", (FORMATS[form],))
     return form
 
 
-def _resize_image(leaf: Tensor, name: str, request: Request) -> Tensor:
-    return interpolate(leaf, request.size, request.mode, request.antialias, name)
+def _resize_image(leaf: Tensor, name: str, change: SizeChange) -> Tensor:
+    return interpolate(leaf, change.size, change.mode, change.antialias, name)
 
 
-def _resize_candidate(leaf: Tensor, name: str, request: Request) -> Tensor:
-    same = leaf.shape[-2:] == request.full
-    return _resize_image(leaf, name, request) if same else leaf
+def _resize_candidate(leaf: Tensor, name: str, change: SizeChange) -> Tensor:
+    same = leaf.shape[-2:] == change.full
+    return _resize_image(leaf, name, change) if same else leaf
 
 
-def _resize_map(leaf: Tensor, name: str, request: Request) -> Tensor:
-    _check_full(leaf, name, request)
-    return _resize_image(leaf, name, request)
+def _resize_map(leaf: Tensor, name: str, change: SizeChange) -> Tensor:
+    _check_full(leaf, name, change)
+    return _resize_image(leaf, name, change)
 
 
-def _resize_mask(leaf: Tensor, name: str, request: Request) -> Tensor:
-    _check_full(leaf, name, request)
-    return interpolate(leaf, request.size, "nearest-exact", False, name)
+def _resize_mask(leaf: Tensor, name: str, change: SizeChange) -> Tensor:
+    _check_full(leaf, name, change)
+    return interpolate(leaf, change.size, "nearest-exact", False, name)
 
 
-def _resize_flow(leaf: Tensor, name: str, request: Request) -> Tensor:
+def _resize_flow(leaf: Tensor, name: str, change: SizeChange) -> Tensor:
     if leaf.ndim < 3 or leaf.shape[-3] != 2 or not leaf.is_floating_point():
         raise ValueError(
             f"{name} is optical flow and must be floating and have shape "
             f"(..., 2, height, width), x before y, not {leaf.dtype} {tuple(leaf.shape)}"
         )
-    flow = _resize_map(leaf, name, request)
-    return scale_flow(flow, request.size, request.full)
+    flow = _resize_map(leaf, name, change)
+    return scale_flow(flow, change.size, change.full)
 
 
-def _scale_boxes(leaf: Tensor, name: str, request: Request) -> Tensor:
+def _scale_boxes(leaf: Tensor, name: str, change: SizeChange) -> Tensor:
     form = box_format(leaf, name)
-    if _is_at_size(leaf, name, request):
+    if _is_at_size(leaf, name, change):
         return leaf
     with torch._C.DisableTorchFunctionSubclass():
-        wrong = outside(leaf, form, request.image)
+        wrong = out_of_bounds(leaf, form, change.image)
         if wrong.any():
             first = leaf.reshape(-1, leaf.shape[-1])[wrong.flatten()][0]
             raise ValueError(
                 f"{name} of shape {tuple(leaf.shape)} has {int(wrong.sum())} boxes "
-                f"outside of their image of {_spell(request.image)} pixels, the first "
+                f"outside of their image of {_spell(change.image)} pixels, the first "
                 f"is {form} {first.tolist()}: boxes are in pixels of the image as it "
                 'comes; give normalised ones the policy "keep"'
             )
-        scaled = scale_boxes(leaf, form, request.size, request.image)
-    return _on_canvas(scaled, leaf, request)
+        scaled = scale_boxes(leaf, form, change.size, change.image)
+    return _on_canvas(scaled, leaf, change)
 
 
-def _scale_keypoints(leaf: Tensor, name: str, request: Request) -> Tensor:
+def _scale_keypoints(leaf: Tensor, name: str, change: SizeChange) -> Tensor:
     _check_numbers(leaf, name, "keypoints", (2, 3))
-    if _is_at_size(leaf, name, request):
+    if _is_at_size(leaf, name, change):
         return leaf
     with torch._C.DisableTorchFunctionSubclass():
-        scaled = scale_points(leaf, request.size, request.image)
-    return _on_canvas(scaled, leaf, request)
+        scaled = scale_points(leaf, change.size, change.image)
+    return _on_canvas(scaled, leaf, change)
 
 
-def _is_at_size(leaf: Tensor, name: str, request: Request) -> bool:
+def _is_at_size(leaf: Tensor, name: str, change: SizeChange) -> bool:
     """Whether coordinates are those of the new size; refuse another canvas."""
-    image = request.image
+    image = change.image
     canvas = tuple(getattr(leaf, "canvas_size", image))
-    if canvas == request.size:
+    if canvas == change.size:
         return True
     if canvas != image:
         raise ValueError(
@@ -143,27 +144,28 @@ def _is_at_size(leaf: Tensor, name: str, request: Request) -> bool:
             f"{_spell(canvas)}, but its image has {_spell(image)} pixels: resize both "
             "together"
         )
-    if not leaf.is_floating_point() and max(request.size) > torch.iinfo(leaf.dtype).max:
+    if not leaf.is_floating_point() and max(change.size) > torch.iinfo(leaf.dtype).max:
         raise TypeError(
-            f"{name} is {leaf.dtype}, which cannot count to {max(request.size)} pixels: "
+            f"{name} is {leaf.dtype}, which cannot count to {max(change.size)} pixels: "
             "convert it to int64 or float"
         )
     return False
 
 
-def _on_canvas(scaled: Tensor, leaf: Tensor, request: Request) -> Tensor:
+def _on_canvas(scaled: Tensor, leaf: Tensor, change: SizeChange) -> Tensor:
     """Give ``scaled`` the type of ``leaf``, on a canvas of the new size."""
     if not hasattr(leaf, "canvas_size"):
         return scaled
     # Not torchvision's own functional: it cuts whole numbers off, and clamps rotated
     # boxes.
     typed = scaled.as_subclass(type(leaf))
-    vars(typed).update(vars(leaf) | {"canvas_size": tuple(request.size)})
+    vars(typed).update(vars(leaf) | {"canvas_size": tuple(change.size)})
     return typed
 
 
 def _check_numbers(leaf: Tensor, name: str, what: str, counts: tuple[int, ...]) -> None:
-    """Refuse coordinates of another shape or dtype."""
+    """Refuse coordinates of another shape, dtype or layout."""
+    check_dense(leaf, name)
     allowed = " or ".join(f"(..., {count})" for count in counts)
     if leaf.ndim < 1 or leaf.shape[-1] not in counts:
         raise ValueError(
@@ -176,7 +178,11 @@ def _check_numbers(leaf: Tensor, name: str, what: str, counts: tuple[int, ...]) 
         )
 
 
-def _resize_points(leaf: Tensor, name: str, request: Request) -> Tensor:  # noqa: ARG001
+def _resize_points(
+    leaf: Tensor,
+    name: str,  # noqa: ARG001
+    change: SizeChange,
+) -> Tensor:
     """Keep coordinates, which count from -1 to 1, and renew the size beside them."""
     if not hasattr(leaf, "img_size"):
         return leaf
@@ -185,13 +191,13 @@ def _resize_points(leaf: Tensor, name: str, request: Request) -> Tensor:  # noqa
         view = leaf.view_as(leaf)
     points = view.as_subclass(type(leaf))
     # Width first, as fastai's PointScaler has it.
-    vars(points).update(vars(leaf) | {"img_size": request.size[::-1]})
+    vars(points).update(vars(leaf) | {"img_size": change.size[::-1]})
     return points
 
 
-def _check_full(leaf: Tensor, name: str, request: Request) -> None:
+def _check_full(leaf: Tensor, name: str, change: SizeChange) -> None:
     """Refuse a target that does not cover the images pixel by pixel."""
-    full = request.full
+    full = change.full
     if leaf.shape[-2:] != full:
         raise ValueError(
             f"{name} must have the full size of the images, shape "
@@ -204,7 +210,7 @@ def _spell(size: tuple[int, ...]) -> str:
     return "x".join(map(str, size))
 
 
-POLICIES: dict[str, Callable[[Tensor, str, Request], Tensor] | None] = {
+POLICIES: dict[str, Callable[[Tensor, str, SizeChange], Tensor] | None] = {
     BOXES: _scale_boxes,
     "flow": _resize_flow,
     "image": _resize_map,

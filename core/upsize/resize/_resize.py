@@ -29,10 +29,10 @@ def resize(
             lose a pixel at some sizes.
         mode: "bilinear", "bicubic" and "area" blend pixels, of floating or uint8
             images; uint8 is rounded and cut off, by bicubic on a CPU between its two
-            passes already, as Pillow does. "nearest" and "nearest-exact" pick them, of any dtype but complex:
-            pixel floor((i + 0.5) * height / new_height) for "nearest-exact", without
-            the 0.5 for "nearest", computed exactly, so a mask comes out the same in
-            every dtype.
+            passes already, as Pillow does. "nearest" and "nearest-exact" pick them, of
+            any dtype but complex: pixel floor((i + 0.5) * height / new_height) for
+            "nearest-exact", without the 0.5 for "nearest", computed exactly, so a mask
+            comes out the same in every dtype.
         antialias: Whether "bilinear" and "bicubic" smooth as they shrink, so that fine
             patterns fade instead of turning into coarse ones. Nothing in other modes.
 

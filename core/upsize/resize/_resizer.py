@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-import torch
 from torch import Tensor
 
-from upsize.resize._containers import Path, find, label, replace, spell
-from upsize.resize._geometry import thin
+from upsize.resize._geometry import too_thin
 from upsize.resize._interpolate import Mode, check_mode
-from upsize.resize._listed import ImageList, image_list
-from upsize.resize._policies import BOXES, CANDIDATE, INPUT, Request, apply, box_format
-from upsize.resize._roles import Role, assign, first_image, image_paths, target_policies
+from upsize.resize._parsed_batch import ParsedBatch, Rules, parse_batch, roles_in
+from upsize.resize._policies import BOXES, INPUT, box_format
+from upsize.resize._roles import image_paths, target_policies
+from upsize.resize._shown import label, shown, spell
 from upsize.schedule import Size
-from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
 
 __all__ = ["Resizer"]
 
 Batch = TypeVar("Batch")
-_PLAIN_IMAGES = (torch.float32, torch.float16, torch.bfloat16, torch.uint8)
 Selector: TypeAlias = Hashable | list[Any]
 
 
@@ -86,19 +83,23 @@ class Resizer:
     antialias: bool = True
     images: Selector | None = None
     targets: Mapping[Any, str] | None = None
-    _named: dict[Path, str] = field(init=False, repr=False, compare=False)
+    _rules: Rules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_mode(self.mode)
         if not isinstance(self.antialias, bool):
-            raise TypeError(f"antialias must be True or False, not {self.antialias!r}")
+            raise TypeError(
+                f"antialias must be True or False, not {shown(self.antialias)}"
+            )
         images = dict.fromkeys(image_paths(self.images), INPUT)
         targets = target_policies(self.targets)
         if both := [spell(path) for path in images if path in targets]:
             raise ValueError(
                 f"images and targets both name {', '.join(both)}: name it in one"
             )
-        object.__setattr__(self, "_named", images | targets)
+        named = images | targets
+        rules = Rules(self.mode, self.antialias, named, automatic=self.images is None)
+        object.__setattr__(self, "_rules", rules)
 
     def __call__(
         self,
@@ -112,7 +113,7 @@ class Resizer:
         Args:
             batch: A tensor, or a container of tensors and anything else.
             size: Pixels: (height, width), or one side of a square.
-            full: The size of the images as they come, which tells them from other
+            full: The size that the images have now, which tells them from other
                 tensors; default: that of the first image found. Images and targets
                 that have ``size`` already pass untouched. For images in a list the
                 full size that ``size`` is a share of; default: theirs, if all have one.
@@ -135,28 +136,45 @@ class Resizer:
             >>> small.shape, same is labels
             (torch.Size([8, 3, 112, 160]), True)
         """
-        size = as_size(size)
-        roles = self._assign(batch)
-        images = self._image_list(batch, roles)
-        if images is not None:
-            # What only looks like an image is one in the list alone.
-            roles = [
-                (path, leaf, None if _is_stray(path, role, images) else role)
-                for path, leaf, role in roles
-            ]
-        requested = self._requests(batch, roles, images, size, full)
-        changed = {
-            path: new
-            for path, leaf, role in roles
-            if role
-            and role != "keep"
-            and leaf is not None
-            and (new := apply(role, leaf, path, requested(path))) is not leaf
-        }
-        return replace(batch, changed) if changed else batch
+        return self.read(batch).at(size, full=full)
+
+    def read(
+        self, batch: Batch, *, full: int | tuple[int, int] | None = None
+    ) -> ParsedBatch[Batch]:
+        """Find the images and targets in the batch, once for several questions.
+
+        Args:
+            batch: A tensor, or a container of tensors and anything else. What it holds
+                now is what counts: read it again after you change it.
+            full: The size that stands for a list of images, each of which has its own
+                at full size. Default: the one that all images of the list have.
+
+        Returns:
+            The batch as it was read. ``size`` is the :class:`~upsize.schedule.Size` of
+            its images, or ``full`` where they are listed; ``first`` is the first image,
+            unchanged; ``at(size)`` is the batch with its images and targets at another
+            size, or the same object when nothing changes.
+
+        Raises:
+            LookupError: When ``images`` or ``targets`` names what is not there.
+            ValueError: When there is no image, with what there is instead. From
+                ``size`` and ``at``: when the images in a list differ in size and
+                ``full`` is not given.
+
+        Example:
+            >>> import torch
+            >>> found = Resizer().read({"id": "a", "image": torch.rand(8, 3, 224, 224)})
+            >>> found.size, found.first.shape
+            (Size(height=224, width=224), torch.Size([8, 3, 224, 224]))
+            >>> found.at(112)["image"].shape
+            torch.Size([8, 3, 112, 112])
+        """
+        if full is not None and type(full) is not Size:
+            full = as_size(full)
+        return parse_batch(batch, self._rules, full)
 
     def first_image(self, batch: Any) -> Tensor:
-        """Return the first image in the batch, as it is.
+        """Return the first image in the batch, unchanged.
 
         Args:
             batch: A tensor, or a container of tensors and anything else.
@@ -171,14 +189,7 @@ class Resizer:
             >>> Resizer().first_image({"id": "a", "image": images}) is images
             True
         """
-        if self.images is None and not self._named:
-            # What nearly every batch is, at a fraction of the walk's time.
-            parts = batch if type(batch) in (tuple, list) and batch else (batch,)
-            if all(type(part) is Tensor for part in parts):
-                image: Tensor = parts[0]
-                if image.ndim >= 4 and image.dtype in _PLAIN_IMAGES:
-                    return image
-        return first_image(self._assign(batch))[1]
+        return self.read(batch).first
 
     def image_size(
         self, batch: Any, *, full: int | tuple[int, int] | None = None
@@ -206,14 +217,9 @@ class Resizer:
             >>> Resizer().image_size((images, [{}, {}]), full=128)
             Size(height=128, width=128)
         """
-        first = self.first_image(batch)
-        if first.ndim == 3:
-            images = self._image_list(batch, self._assign(batch))
-            if images is not None:
-                return images.size if full is None else as_size(full)
-        return Size(*first.shape[-2:])
+        return self.read(batch, full=full).size
 
-    def degenerate(self, batch: Any) -> int:
+    def tiny_boxes(self, batch: Any) -> int:
         """Count the boxes in the batch that are less than a pixel wide or high.
 
         Nothing is dropped on the way to a small size, so this is how much of the
@@ -231,52 +237,15 @@ class Resizer:
             >>> boxes = torch.tensor([[4.0, 4.0, 60.0, 60.0], [8.0, 8.0, 9.5, 30.0]])
             >>> batch = {"image": torch.rand(1, 3, 64, 64), "boxes": boxes}
             >>> resizer = Resizer(targets={"boxes": "boxes"})
-            >>> resizer.degenerate(batch), resizer.degenerate(resizer(batch, 32))
+            >>> resizer.tiny_boxes(batch), resizer.tiny_boxes(resizer(batch, 32))
             (0, 1)
         """
         return sum(
-            int(thin(boxes.as_subclass(Tensor), box_format(boxes, label(path))).sum())
-            for path, boxes, role in self._assign(batch)
+            int(
+                too_thin(
+                    boxes.as_subclass(Tensor), box_format(boxes, label(path))
+                ).sum()
+            )
+            for path, boxes, role in roles_in(batch, self._rules)
             if role == BOXES and isinstance(boxes, Tensor)
         )
-
-    def _assign(self, batch: Any) -> list[Role]:
-        named = {
-            path: role
-            for name, role in self._named.items()
-            for path in find(batch, name, "images" if role == INPUT else "targets")
-        }
-        return assign(batch, named, automatic=self.images is None)
-
-    def _requests(
-        self,
-        batch: Any,
-        roles: list[Role],
-        images: ImageList | None,
-        size: Size,
-        full: int | tuple[int, int] | None,
-    ) -> Callable[[Path], Request]:
-        """Return what is asked of the leaf at a path, by the size of its image."""
-        if images is None:
-            sizes = None if full is None else (as_size(full), size)
-            image = Size(*first_image(roles, sizes)[1].shape[-2:])
-            whole = sizes[0] if sizes else image
-            same = Request(size, whole, image, self.mode, self.antialias)
-            return lambda _: same
-        whole = images.size if full is None else as_size(full)
-
-        def requested(path: Path) -> Request:
-            own = images.size_of(batch, path)
-            share = in_ratio(own, size, of=whole)
-            return Request(share, own, own, self.mode, self.antialias)
-
-        return requested
-
-    def _image_list(self, batch: Any, roles: list[Role]) -> ImageList | None:
-        first, _ = first_image(roles)
-        return image_list(batch, first, roles, whole=self._named.get(()) == INPUT)
-
-
-def _is_stray(path: Path, role: str | None, images: ImageList) -> bool:
-    """Whether a leaf looks like an image outside of the list of images."""
-    return role == CANDIDATE and path[:-1] != images.path

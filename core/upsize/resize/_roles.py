@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from upsize.resize._containers import Path, label, leaves
+from upsize.resize._containers import Leaves
 from upsize.resize._listed import looks_listed
 from upsize.resize._policies import BOXES, CANDIDATE, INPUT, KEYPOINTS, POINTS, POLICIES
+from upsize.resize._shown import Path, label, shown, spell
 from upsize.schedule import Size
 
 __all__ = ["Role", "assign", "first_image", "image_paths", "target_policies"]
@@ -36,23 +37,26 @@ def target_policies(targets: Mapping[Any, str] | None) -> dict[Path, str]:
         return {}
     if not isinstance(targets, Mapping):
         raise TypeError(
-            f'targets must be a mapping such as {{"mask": "mask"}}, not {targets!r}'
+            'targets must be a mapping such as {"mask": "mask"}, not '
+            f"{shown(targets)}"
         )
     for name, policy in targets.items():
         if policy not in list(POLICIES):  # a list: the policy may be unhashable
             raise ValueError(
-                f"targets[{name!r}] must be one of {', '.join(POLICIES)}, "
-                f"not {policy!r}"
+                f"targets[{shown(name)}] must be one of {', '.join(POLICIES)}, "
+                f"not {shown(policy)}"
             )
     return {_as_path(name, "targets"): policy for name, policy in targets.items()}
 
 
-def assign(batch: Any, named: Mapping[Path, str], automatic: bool) -> list[Role]:
+def assign(
+    batch: Any, leaves: Leaves, named: Mapping[Path, str], automatic: bool
+) -> list[Role]:
     """Give (path, leaf, role) of every leaf: as named, as typed, as it looks."""
     roles: list[Role] = []
     first = True
     listed: Path | None = None
-    for path, leaf in leaves(batch):
+    for path, leaf in leaves:
         role = _named_role(path, named) if named else None
         if isinstance(leaf, Tensor):
             if role != "keep":
@@ -63,6 +67,12 @@ def assign(batch: Any, named: Mapping[Path, str], automatic: bool) -> list[Role]
                 if _looks_like_image(leaf, first or path[:-1] == listed):
                     role = CANDIDATE
             first = False
+            if role and role != "keep" and leaf.is_nested:
+                raise TypeError(
+                    f"{label(path)} is a nested tensor, whose images have no common "
+                    "size: give them as a list of tensors (unbind), or leave it alone "
+                    f'by targets={{{spell(path)}: "keep"}}'
+                )
         roles.append((path, leaf, role))
     return roles
 
@@ -122,12 +132,7 @@ def _looks_like_image(leaf: Tensor, first: bool) -> bool:
 
 def _no_image(roles: list[Role], sizes: tuple[Size, Size] | None) -> str:
     """Say what there is instead of an image, and how to name one."""
-    found = [
-        f"{label(path)}: {leaf.dtype} {tuple(leaf.shape)}"
-        if isinstance(leaf, Tensor)
-        else f"{label(path)}: {type(leaf).__name__}"
-        for path, leaf, _ in roles[:_SHOWN]
-    ]
+    found = [f"{label(path)}: {_described(leaf)}" for path, leaf, _ in roles[:_SHOWN]]
     if len(roles) > _SHOWN:
         found.append(f"and {len(roles) - _SHOWN} more")
     of_size = f" of {sizes[0]} or {sizes[1]} pixels" if sizes else ""
@@ -139,6 +144,12 @@ def _no_image(roles: list[Role], sizes: tuple[Size, Size] | None) -> str:
     )
 
 
+def _described(leaf: Any) -> str:
+    if not isinstance(leaf, Tensor):
+        return type(leaf).__name__
+    return f"{leaf.dtype} {'nested' if leaf.is_nested else tuple(leaf.shape)}"
+
+
 def _as_path(name: Hashable, where: str) -> Path:
     """Return one key or index, or a tuple of them, as a path."""
     try:
@@ -146,6 +157,6 @@ def _as_path(name: Hashable, where: str) -> Path:
     except TypeError:
         raise TypeError(
             f"{where} must name a key, an index, or a tuple of them as a path, "
-            f"not {name!r}"
+            f"not {shown(name)}"
         ) from None
     return name if isinstance(name, tuple) else (name,)

@@ -1,10 +1,11 @@
-"""One training run: its position, its checks, its dry run and its end."""
+"""One training run, which every way of training drives."""
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 
-try:
-    import torch  # noqa: F401 - asked here, before each module needs it
-except ModuleNotFoundError as error:  # pragma: no cover - in test_missing.py
-    raise missing_extra("torch", "Training runs") from error
+require("torch", "torch", "Training runs")
 
-__all__: list[str] = []
+from upsize.run._counter import BatchCounter, Counter, Position
+from upsize.run._options import Options
+from upsize.run._training_run import TrainingRun
+
+__all__ = ["BatchCounter", "Counter", "Options", "Position", "TrainingRun"]

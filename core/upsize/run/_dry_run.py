@@ -1,78 +1,60 @@
-"""A forward and backward pass that leaves a model as it was."""
+"""A forward and backward pass that leaves a model unchanged."""
 
 from __future__ import annotations
 
 import random
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from upsize.resize._containers import leaves
+from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
-__all__ = ["dry_run", "random_state", "untouched"]
+__all__ = ["dry_run", "restoring_model", "restoring_random_state"]
 
 
 @contextmanager
-def random_state(devices: set[torch.device]) -> Iterator[None]:
-    """Put back the random state of Python, NumPy (where loaded) and torch."""
-    python = random.getstate()
+def restoring_random_state(devices: set[torch.device]) -> Iterator[None]:
+    """Restore the random state of Python, NumPy (where loaded) and torch."""
     numpy = sys.modules.get("numpy")
-    legacy = numpy.random.get_state() if numpy else None
-    with ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices=[]))
+    with Restoring() as changes:
+        changes.callback(random.setstate, random.getstate())
+        if numpy:
+            changes.callback(numpy.random.set_state, numpy.random.get_state())
+        changes.enter_context(torch.random.fork_rng(devices=[]))
         accelerators = {device.type for device in devices} - {"cpu", "meta"}
         for kind in accelerators:  # pragma: no cover - needs one
             ids = [device.index for device in devices if device.type == kind]
-            stack.enter_context(torch.random.fork_rng(ids, device_type=kind))
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            if numpy:
-                numpy.random.set_state(legacy)
-
-
-@contextmanager
-def _module_state(model: nn.Module) -> Iterator[None]:
-    """Put back every buffer and attribute of the model and its submodules."""
-    attributes = [(module, dict(module.__dict__)) for module in model.modules()]
-    buffers = [(module, dict(module._buffers)) for module in model.modules()]
-    values = [
-        (buffer, buffer.detach().clone())
-        for _, named in buffers
-        for buffer in named.values()
-        if buffer is not None
-    ]
-    try:
+            changes.enter_context(torch.random.fork_rng(ids, device_type=kind))
         yield
-    finally:
-        for module, saved in attributes:
-            module.__dict__.clear()
-            module.__dict__.update(saved)
-        for module, named in buffers:
-            module._buffers.clear()
-            module._buffers.update(named)
-        with torch.no_grad():
-            for buffer, value in values:
-                buffer.copy_(value)
 
 
 @contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
-    """Put back buffers, attributes and random state, whatever happens inside.
+def restoring_model(model: nn.Module) -> Iterator[None]:
+    """Restore buffers, attributes and random state, whatever happens inside.
 
-    Parameters and their ``.grad`` are not copied: what runs inside must use
-    :func:`torch.autograd.grad`, never ``backward``. Objects that attributes refer to,
-    as a list that a hook appends to, are not copied either.
+    Parameters and their ``.grad`` are not copied: code inside must use
+    :func:`torch.autograd.grad`, never ``backward``. Objects that attributes refer to
+    are not copied either, such as a list that a hook appends to.
     """
     devices = {tensor.device for tensor in (*model.parameters(), *model.buffers())}
-    with random_state(devices), _module_state(model):
+    with restoring_random_state(devices), Restoring() as changes:
+        for module in model.modules():
+            buffers = module._buffers.values()
+            changes.save_values(buffer for buffer in buffers if buffer is not None)
+            for held in (module._buffers, module.__dict__):
+                changes.callback(_refill, held, dict(held))
         yield
+
+
+def _refill(held: dict[str, Any], before: dict[str, Any]) -> None:
+    held.clear()
+    held.update(before)
 
 
 def dry_run(model: nn.Module, forward: Callable[[], Any], size: Size) -> None:
@@ -80,21 +62,22 @@ def dry_run(model: nn.Module, forward: Callable[[], Any], size: Size) -> None:
 
     Args:
         model: The model whose state is kept.
-        forward: Calls it; every floating tensor that it returns is differentiated.
-        size: The size that is tried, for the error.
+        forward: Calls the model; every floating tensor that it returns is
+            differentiated.
+        size: The size of the images, for the error.
 
     Raises:
-        ValueError: When a parameter is not initialised yet.
-        torch.OutOfMemoryError: When the memory does not suffice; names the size.
+        ValueError: When a parameter is not initialized yet.
+        torch.OutOfMemoryError: When the model does not fit; names the size.
     """
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         raise ValueError(
-            "the model has lazy parameters, which a dry run would initialise: run one "
+            "the model has lazy parameters, which a dry run would initialize: run one "
             "batch through it first"
         )
     parameters = [p for p in model.parameters() if p.requires_grad]
     try:
-        with untouched(model), torch.enable_grad():
+        with restoring_model(model), torch.enable_grad():
             losses = [
                 value.float().sum()
                 for _, value in leaves(forward())

@@ -1,42 +1,114 @@
-"""The plan of a run that goes on from a saved one."""
+"""The plan of a run that resumes a saved run."""
 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
-from upsize.schedule import Plan
+from upsize.run._state import LoopState, State
+from upsize.schedule import Plan, Schedule
+from upsize.schedule._shown import shown
+from upsize.schedule._warn import warn
 
-__all__ = ["resume"]
+__all__ = ["moved", "resumed"]
 
 
-def resume(saved: Plan, mine: Plan, *, stacklevel: int = 2) -> Plan:
-    """Return the plan to go on with: the saved one, rebound to another length.
+def resumed(saved: State, mine: Plan, unit: str, schedule: Schedule) -> Plan:
+    """Return the plan to continue with: sizes are never below those of the saved run.
 
     Args:
-        saved: The plan of the checkpoint.
-        mine: The plan that the new run has made.
-        stacklevel: Where the warning points to; 2 is the caller.
+        saved: State of the saved run.
+        mine: The plan of the new run.
+        unit: What the new run counts.
+        schedule: The schedule of the new run.
 
     Raises:
-        ValueError: When they are of different schedules or full sizes.
+        ValueError: When the saved run counts something else, has another schedule or
+            full size, or its state contradicts itself.
 
     Warns:
         UserWarning: When the run has another length than the saved one.
     """
-    for name in ("schedule", "final_size"):
-        old, new = getattr(saved, name), getattr(mine, name)
+    if saved.unit != unit:
+        raise ValueError(
+            f"the saved run counts {saved.unit} and this one {unit}: resume with the "
+            "same total_steps=, kind of optimization and kind of data as the saved run"
+        )
+    for name, old, new in (
+        ("schedule", saved.plan.schedule, mine.schedule),
+        ("final_size", saved.plan.final_size, mine.final_size),
+    ):
         if old != new:
             raise ValueError(
-                f"the state is of another {name}: {old!r}, not {new!r}; resume with "
-                "the saved one"
+                f"the state has another {name}: {_other(old, new)}, not "
+                f"{_other(new, old)}; resume with the saved one"
             )
+    _check_stages(saved.plan, schedule)
+    longest = max(saved.plan.total_steps, mine.total_steps)
+    if isinstance(saved, LoopState) and saved.step > longest:
+        raise ValueError(
+            f"the state is {saved.step} steps into a run of {longest}: it is "
+            "broken, or from a longer run"
+        )
     length = (mine.total_steps, mine.steps_per_epoch)
-    if length == (saved.total_steps, saved.steps_per_epoch):
-        return saved
-    warnings.warn(
-        f"the saved run has {saved.total_steps} steps and this one "
-        f"{mine.total_steps}: each step trains at the larger of both plans' sizes",
-        UserWarning,
-        stacklevel=stacklevel,
+    if length == (saved.plan.total_steps, saved.plan.steps_per_epoch):
+        return saved.plan
+    warn(
+        f"the saved run has {saved.plan.total_steps} steps and this one "
+        f"{mine.total_steps}: each step trains at the larger of both plans' sizes"
     )
-    return saved.rebind(total_steps=length[0], steps_per_epoch=length[1])
+    return mine.never_below(saved.plan)
+
+
+def _other(value: Any, than: Any) -> str:
+    """Return a value, for a message; of a schedule the fields that are not the same."""
+    if isinstance(value, dict):
+        value = dict(each for each in value.items() if each not in than.items())
+    return shown(value)
+
+
+def moved(step: int, saved: Plan, plan: Plan) -> int:
+    """Convert a step of a saved run to a run with epochs of another length.
+
+    Args:
+        step: Steps that the saved run has done.
+        saved: The plan of the saved run.
+        plan: The plan of the run that resumes it, with another batch size or number of
+            processes and so with other steps per epoch.
+
+    Returns:
+        The step at the same epoch; ``step`` itself if epochs have the same length or
+        an unknown one.
+
+    Example:
+        >>> from upsize.schedule import Ramp
+        >>> ramp = Ramp(final_size=224)
+        >>> moved(
+        ...     600, ramp.plan(epochs=10, steps_per_epoch=100),
+        ...     ramp.plan(epochs=10, steps_per_epoch=50),
+        ... )
+        300
+    """
+    if saved.steps_per_epoch is None or plan.steps_per_epoch is None:
+        return step
+    # Rounded up, so that no size is smaller than the one before.
+    return -(-step * plan.steps_per_epoch // saved.steps_per_epoch)
+
+
+def _check_stages(saved: Plan, schedule: Schedule) -> None:
+    """Refuse a plan whose stages are not those of its own schedule."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a run below full size
+        fresh = schedule.plan(
+            total_steps=saved.total_steps,
+            steps_per_epoch=saved.steps_per_epoch,
+            final_size=saved.final_size,
+        )
+    # The plan of a resumed run says so, and its sizes may be larger.
+    is_fresh = saved.description == fresh.description
+    expected = fresh if is_fresh else fresh.never_below(saved)
+    if expected.stages != saved.stages:
+        raise ValueError(
+            "the state's plan is broken: its stages are not those of its schedule "
+            f"{schedule}"
+        )

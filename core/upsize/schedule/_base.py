@@ -1,105 +1,67 @@
-"""What every kind of schedule shares: being frozen, and making a plan."""
+"""The base class of every schedule: it is frozen, and makes a plan."""
 
 from __future__ import annotations
 
-import math
-import warnings
 from abc import ABC, abstractmethod
-from enum import Enum, StrEnum
-from fractions import Fraction
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from upsize.schedule._describe import describe_stages
+from upsize.schedule._plan import Plan
 from upsize.schedule._random_size import RandomSize
-from upsize.schedule._run import Run, run_length
+from upsize.schedule._run import RunLength, run_length
+from upsize.schedule._shown import shown
 from upsize.schedule._size import Size, as_size
+from upsize.schedule._stage import Stage, check_stages, read_changes, stages_of
+from upsize.schedule._warn import warn
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from upsize.schedule._plan import Plan
-
-__all__ = ["BaseSchedule", "IncreaseMode", "Stage", "check_schedule", "stages_of"]
+__all__ = ["Schedule", "as_dict", "changes_of", "check_schedule"]
 
 
-class IncreaseMode(StrEnum):
-    """When a size may change: at any step, or only before an epoch.
+class Schedule(BaseModel, ABC):
+    """What grows and when, for a run of any length: the base of every schedule.
 
-    Example:
-        >>> IncreaseMode("epoch")
-        <IncreaseMode.Epoch: 'epoch'>
-    """
-
-    Batch = "batch"
-    Epoch = "epoch"
-
-
-class Stage(NamedTuple):
-    """A stretch of a run: steps ``start <= step < stop`` at one size.
-
-    In a stage of multi-scale training ``size`` is a :class:`RandomSize`.
+    Your own schedule has one method, :meth:`changes`. Its parameters are fields of a
+    frozen pydantic model, which are checked, printed and compared. It works wherever a
+    built-in schedule does: in loops, adapters, loaders, forecasts, pictures and the
+    command (``module:name``).
 
     Example:
-        >>> Stage(0, 1470, Size(112, 112))
-        Stage(start=0, stop=1470, size=Size(height=112, width=112))
+        >>> from math import cos, pi
+        >>> class Cosine(Schedule):
+        ...     '''Grow along half a cosine, in steps of 32 pixels.'''
+        ...
+        ...     first: int = 128
+        ...     final_size: int = 224
+        ...
+        ...     def changes(self, run, final):
+        ...         for size in range(self.first, final.height, 32):
+        ...             grown = (size - self.first) / (final.height - self.first)
+        ...             yield round(run.total_steps * (1 - cos(pi * grown)) / 2), size
+        ...         yield run.total_steps * 9 // 10, final
+        >>> plan = Cosine().plan(total_steps=1000)
+        >>> for start, stop, size in plan.stages:
+        ...     print(start, stop, size)
+        0 250 128x128
+        250 750 160x160
+        750 900 192x192
+        900 1000 224x224
+        >>> print(plan.summary())
+        Train at an image size of [128, 128] from step 0, [160, 160] from step 250, \
+[192, 192] from step 750, [224, 224] from step 900.
     """
 
-    start: int
-    stop: int
-    size: Size | RandomSize
-
-    @property
-    def weights(self) -> dict[Size, Fraction]:
-        """Its distinct sizes, fewest pixels first, and the share of steps of each.
-
-        Of random sizes it is the expected share.
-        """
-        if isinstance(self.size, RandomSize):
-            return self.size.weights
-        return {self.size: Fraction(1)}
-
-    @property
-    def sizes(self) -> tuple[Size, ...]:
-        """Its distinct sizes, fewest pixels first."""
-        return tuple(self.weights)
-
-    @property
-    def pixels(self) -> Fraction:
-        """Pixels of one image of each of its steps; of random sizes as expected."""
-        mean = sum(math.prod(size) * share for size, share in self.weights.items())
-        return (self.stop - self.start) * Fraction(mean)
-
-
-def stages_of(
-    changes: Iterable[tuple[int, Size | RandomSize]], total_steps: int
-) -> tuple[Stage, ...]:
-    """Turn ascending (step, size) changes, the first at step 0, into stages.
-
-    Of several changes at one step the last counts, changes to the same size and
-    those after the end do not.
-    """
-    kept: list[tuple[int, Size | RandomSize]] = []
-    for step, size in changes:
-        if step >= total_steps:
-            break
-        if kept and kept[-1][0] == step:
-            kept.pop()
-        if not kept or kept[-1][1] != size:
-            kept.append((step, size))
-    kept.append((total_steps, kept[-1][1]))
-    return tuple(Stage(a, b, size) for (a, size), (b, _) in pairwise(kept))
-
-
-class BaseSchedule(BaseModel, ABC):
-    """A frozen description of what grows and when, for a run of any length."""
-
-    # Built at the first use: the import would take twice as long.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    # Built at the first use: else the import would take twice as long.
+    # pydantic would print an input of any length; our messages shorten it.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True
+    )
 
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
-        """Yield what differs from the defaults, as it would be written in a call."""
+        """Yield the fields that differ from their defaults, as arguments of a call."""
         fields = type(self).model_fields
         for name, value in self:
             if value != fields[name].default:
@@ -109,42 +71,73 @@ class BaseSchedule(BaseModel, ABC):
         return repr(self)
 
     @abstractmethod
-    def target(self) -> Size | None:
-        """Return the final size that the schedule itself names, if it does."""
+    def changes(
+        self, run: RunLength, final: Size
+    ) -> Iterable[tuple[int, int | tuple[int, int] | RandomSize]]:
+        """Return the sizes of a run, each with the step that it begins at.
 
-    @abstractmethod
-    def changes(self, run: Run, final: Size) -> Sequence[tuple[int, Size | RandomSize]]:
-        """Return the (step, size) changes of a run, ascending, the first at 0.
+        Args:
+            run: Length of the run: ``run.total_steps``, and ``run.steps_per_epoch``
+                where that is known.
+            final: The full size in pixels.
+
+        Returns:
+            (step, size) pairs. The first step is 0, and steps ascend; if several pairs
+            have the same step, the last one counts; pairs after the end do not count. A
+            size is one side in pixels, (height, width) or a :class:`RandomSize`, never
+            larger than ``final``. Sizes never shrink, except for random ones.
 
         Raises:
             ValueError: When the schedule does not fit the run or ``final``.
         """
 
-    @abstractmethod
-    def describe(self, run: Run, final: Size) -> str:
-        """Return the schedule of a run in a sentence or two."""
+    def describe(self, run: RunLength, final: Size) -> str:
+        """Describe what the schedule does in a run, in a sentence or two.
 
-    def resolve(self, final_size: int | tuple[int, int] | None) -> Size:
-        """Return the final size of a plan, the schedule's own or the one given.
+        Args:
+            run: Length of the run.
+            final: The full size.
+        """
+        return describe_stages(_stages(self, run, final), run)
+
+    def full_size(self, given: int | tuple[int, int] | None = None) -> Size | None:
+        """Return the full size: the schedule's own, or the given one.
+
+        The schedule's own full size is its ``final_size``, a field or a property, if it
+        has one.
+
+        Args:
+            given: Full size in pixels from outside the schedule, one side or (height,
+                width).
+
+        Returns:
+            The size, or ``None`` when neither is set.
 
         Raises:
-            ValueError: When there is none, or two that differ.
+            ValueError: When both are set and differ.
+
+        Example:
+            >>> from upsize.schedule import Ramp
+            >>> Ramp(final_size=224).full_size(), Ramp().full_size((96, 128))
+            (Size(height=224, width=224), Size(height=96, width=128))
+            >>> Ramp().full_size() is None
+            True
         """
-        own = self.target()
-        given = None if final_size is None else as_size(final_size)
-        if own is None:
-            if given is None:
-                raise ValueError(
-                    "final_size is missing: give it to "
-                    f"{type(self).__name__} or to plan()"
-                )
-            return given
-        if given not in (None, own):
+        own = self._own_full_size()
+        size = None if given is None else as_size(given)
+        if own is None or size is None:
+            return own or size
+        if size != own:
             raise ValueError(
-                f"final_size={tuple(given)} given to plan() is not the "
-                f"{tuple(own)} of the schedule: leave one of them out"
+                f"final_size={tuple(size)} differs from the schedule's {tuple(own)}: "
+                "leave one of them out"
             )
         return own
+
+    def _own_full_size(self) -> Size | None:
+        """Return the full size that the schedule itself has, if any."""
+        own = getattr(self, "final_size", None)
+        return None if own is None else as_size(own)
 
     def plan(
         self,
@@ -161,11 +154,11 @@ class BaseSchedule(BaseModel, ABC):
             steps_per_epoch: Steps in an epoch. Needed for moments in epochs.
             total_steps: Length of the run in steps, instead of ``epochs``; it may end
                 within an epoch.
-            final_size: Pixels of the full size, one side or (height, width), where
-                the schedule does not name it.
+            final_size: Full size in pixels, one side or (height, width), where the
+                schedule does not name it.
 
         Returns:
-            The plan. Its cost depends on the number of sizes, not of steps.
+            The plan. Its cost depends on the number of sizes, not on that of steps.
 
         Raises:
             ValueError: When the length or the size is missing or contradicts itself,
@@ -182,14 +175,16 @@ class BaseSchedule(BaseModel, ABC):
             >>> plan.size_at(0), plan.size_at(2939)
             (Size(height=112, width=112), Size(height=224, width=224))
         """
-        # Plan holds a schedule, so its module imports ours.
-        from upsize.schedule._plan import Plan
-
         run = run_length(epochs, steps_per_epoch, total_steps)
-        final = self.resolve(final_size)
+        final = self.full_size(final_size)
+        if final is None:
+            raise ValueError(
+                f"final_size is missing: give it to {type(self).__name__} or to plan()"
+            )
         plan = Plan(
-            schedule=self,  # pyright: ignore[reportArgumentType] - one of the union
-            stages=stages_of(self.changes(run, final), run.total_steps),
+            schedule=as_dict(self),
+            description=self.describe(run, final),
+            stages=_stages(self, run, final),
             total_steps=run.total_steps,
             steps_per_epoch=run.steps_per_epoch,
             final_size=final,
@@ -199,26 +194,75 @@ class BaseSchedule(BaseModel, ABC):
             cure = "let the last resize happen earlier"
             if isinstance(last, RandomSize):
                 cure = "let the draws end with finish="
-            warnings.warn(
+            warn(
                 f"the full size {final} is never reached: the last of "
-                f"{run.total_steps} steps trains at {last}; {cure}, or train longer",
-                UserWarning,
-                stacklevel=2,
+                f"{run.total_steps} steps trains at {last}; {cure}, or train longer"
             )
         return plan
 
 
-def check_schedule(schedule: object, final_size: int | tuple[int, int] | None) -> None:
-    """Refuse what an adapter was given as a schedule and is none.
+def changes_of(
+    schedule: Schedule, run: RunLength, final: Size
+) -> list[tuple[int, Size | RandomSize]]:
+    """Return the changes of a run as (step, size) pairs.
 
     Raises:
-        TypeError: When it is none.
-        ValueError: When ``final_size`` is not the one that it names.
+        ValueError: When they are not ascending (step, size) pairs from step 0.
     """
-    if not isinstance(schedule, BaseSchedule):
+    changes = schedule.changes(run, final)
+    try:
+        return read_changes(changes)
+    except ValueError as error:
+        raise _in_changes(schedule, error) from error
+
+
+def _stages(schedule: Schedule, run: RunLength, final: Size) -> tuple[Stage, ...]:
+    """Return the stages of a run, checked."""
+    stages = stages_of(changes_of(schedule, run, final), run.total_steps)
+    try:
+        check_stages(stages, run.total_steps, final)
+    except ValueError as error:
+        raise _in_changes(schedule, error) from error
+    return stages
+
+
+def _in_changes(schedule: Schedule, error: ValueError) -> ValueError:
+    return ValueError(f"changes() of {type(schedule).__name__}: {error}")
+
+
+def as_dict(schedule: Schedule) -> dict[str, Any]:
+    """Return a schedule as plain JSON: its fields, and its class if it has no kind.
+
+    Raises:
+        ValueError: When a field is not JSON.
+    """
+    name = type(schedule).__name__
+    inner = {
+        field: as_dict(value)
+        for field, value in schedule
+        if isinstance(value, Schedule)
+    }
+    try:
+        fields = schedule.model_dump(mode="json", exclude=set(inner))
+    except ValueError as error:
+        raise ValueError(
+            f"{name} cannot be saved with a plan: its fields must be JSON ({error})"
+        ) from error
+    # The kind of a built-in schedule is its class in lower case.
+    known = fields.get("kind") == name.lower()
+    return ({} if known else {"class": name}) | fields | inner
+
+
+def check_schedule(schedule: object, final_size: int | tuple[int, int] | None) -> None:
+    """Refuse an argument that is not a schedule, or has another full size.
+
+    Raises:
+        TypeError: When it is not a schedule.
+        ValueError: When ``final_size`` differs from the schedule's own.
+    """
+    if not isinstance(schedule, Schedule):
         raise TypeError(
-            "schedule must be a Ramp, Linear, Phases or MultiScale of upsize.schedule, as "
-            f"Ramp(final_size=224), not {schedule!r}"
+            "schedule must be a Schedule from upsize.schedule, such as "
+            f"Ramp(final_size=224), not {shown(schedule)}"
         )
-    if final_size is not None:
-        schedule.resolve(final_size)
+    schedule.full_size(final_size)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from upsize.schedule._base import IncreaseMode
-from upsize.schedule._run import Run
+from upsize.schedule._moment import IncreaseMode
+from upsize.schedule._run import RunLength
 from upsize.schedule._size import Size
+from upsize.schedule._stage import Stage
 
-__all__ = ["Growth", "describe_growth", "describe_moment"]
+__all__ = ["Growth", "describe_growth", "describe_moment", "describe_stages"]
+
+_LISTED = 8
 
 
 class Growth(NamedTuple):
@@ -20,18 +24,18 @@ class Growth(NamedTuple):
     initial: Size
     sizes: list[Size]
     positions: list[Fraction]
-    every: Fraction | None  # nominal steps between two resizes, where there are any
+    every: Fraction | None  # nominal steps between two resizes, if there are several
 
 
-def describe_moment(steps: Fraction, run: Run) -> str:
-    """Return a position as an epoch where epochs are known, else as a step."""
+def describe_moment(steps: Fraction, run: RunLength) -> str:
+    """Return a position as an epoch if epochs are known, else as a step."""
     if run.steps_per_epoch is None:
         return f"step {math.ceil(steps)}"
     return f"epoch {float(steps / run.steps_per_epoch):.4g}"
 
 
 def _merged(growth: Growth) -> Growth:
-    """Drop the resizes that rounding to a multiple has left without effect."""
+    """Drop the resizes that have no effect after rounding to a multiple."""
     sizes: list[Size] = []
     positions: list[Fraction] = []
     for size, at in zip(growth.sizes, growth.positions, strict=True):
@@ -45,7 +49,7 @@ def _merged(growth: Growth) -> Growth:
 
 
 def _increments(growth: Growth) -> str:
-    """Return the pixels per resize of the longer side; a short last one aside."""
+    """Return the pixels per resize of the longer side, except for a short last one."""
     sides = [max(size) for size in (growth.initial, *growth.sizes)]
     steps = [b - a for a, b in pairwise(sides)]
     if len(steps) > 1 and steps[-1] < min(steps[:-1]):
@@ -54,8 +58,8 @@ def _increments(growth: Growth) -> str:
     return f"{least}" if least == most else f"{least} to {most}"
 
 
-def _interval(growth: Growth, run: Run, mode: IncreaseMode) -> str:
-    """Return the time between two resizes, in epochs where these are known."""
+def _interval(growth: Growth, run: RunLength, mode: IncreaseMode) -> str:
+    """Return the time between two resizes, in epochs if they are known."""
     if growth.every is None:
         return "in 1 resize"
     if run.steps_per_epoch is None:
@@ -67,12 +71,12 @@ def _interval(growth: Growth, run: Run, mode: IncreaseMode) -> str:
     return f"every {every:.4g} {unit} for {len(growth.sizes)} resizes"
 
 
-def describe_growth(growth: Growth, run: Run, mode: IncreaseMode) -> str:
-    """Return the two sentences of the reference, to its letter and its blanks."""
+def describe_growth(growth: Growth, run: RunLength, mode: IncreaseMode) -> str:
+    """Return the two sentences of the reference, exact to the letter and the space."""
     if not growth.sizes:
         return f"Train at the full image size of {list(growth.initial)} from the start."
     growth = _merged(growth)
-    # The reference leaves a blank before the line break in batch mode only.
+    # The reference has a space before the line break in batch mode only.
     gap = " \n" if mode is IncreaseMode.Batch else "\n"
     return (
         f"Progressively increase the initial image size of {list(growth.initial)} by "
@@ -80,4 +84,27 @@ def describe_growth(growth: Growth, run: Run, mode: IncreaseMode) -> str:
         f"{describe_moment(growth.positions[0], run)} and finishing at "
         f"{describe_moment(growth.positions[-1], run)} for a final training size of "
         f"{list(growth.sizes[-1])}."
+    )
+
+
+def describe_stages(stages: Sequence[Stage], run: RunLength) -> str:
+    """Describe the stages of any schedule; if they are many, by their number."""
+
+    def part(stage: Stage) -> str:
+        return f"{_words(stage)} from {describe_moment(Fraction(stage.start), run)}"
+
+    if len(stages) <= _LISTED:
+        return f"Train at an image size of {', '.join(map(part, stages))}."
+    return (
+        f"Train in {len(stages)} stages at image sizes of {part(stages[0])} to "
+        f"{part(stages[-1])}."
+    )
+
+
+def _words(stage: Stage) -> str:
+    """Return the size of a stage in words."""
+    if isinstance(stage.size, Size):
+        return f"{list(stage.size)}"
+    return (
+        f"one of {len(stage.sizes)} drawn every {stage.size.every} steps ({stage.size})"
     )

@@ -1,88 +1,63 @@
-"""Schedules from and to files: JSON, YAML and TOML."""
+"""Read and write schedules as JSON, YAML and TOML files."""
 
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from upsize._extras import missing_extra
-from upsize.schedule._plan import Schedule
+from upsize.schedule._base import Schedule
+from upsize.schedule._linear import Linear
+from upsize.schedule._multiscale import MultiScale
+from upsize.schedule._parse import MAX_BYTES, SUFFIXES, check_plain, import_yaml, parse
+from upsize.schedule._phases import Phases
+from upsize.schedule._ramp import Ramp
+from upsize.schedule._shown import shown
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from upsize.schedule._base import BaseSchedule
-    from upsize.schedule._linear import Linear
-    from upsize.schedule._multiscale import MultiScale
-    from upsize.schedule._phases import Phases
-    from upsize.schedule._ramp import Ramp
-
 __all__ = ["dump", "load"]
 
-_SUFFIXES = ".json, .yaml, .yml or .toml"
+_KINDS = (Ramp, Linear, Phases, MultiScale)
 
 
 @cache
 def _adapter() -> TypeAdapter[Any]:
-    """Return what reads any schedule; made at the first use, not at the import."""
-    return TypeAdapter(Schedule)
-
-
-def _yaml() -> Any:
-    try:
-        import yaml
-    except ImportError as error:
-        raise missing_extra("yaml", "YAML files") from error
-    return yaml
-
-
-def _parse(path: Path) -> Any:
-    """Read a file by its suffix; what its parser refuses is a ValueError."""
-    match path.suffix.lower():
-        case ".json":
-            return json.loads(path.read_text("utf-8"))
-        case ".toml":
-            return tomllib.loads(path.read_text("utf-8"))
-        case ".yaml" | ".yml":
-            yaml = _yaml()
-            try:
-                return yaml.safe_load(path.read_text("utf-8"))
-            except yaml.YAMLError as error:
-                raise ValueError(str(error)) from error
-        case suffix:
-            raise ValueError(f"must end in {_SUFFIXES}, not {suffix!r}")
+    """Return the parser of any schedule; made at the first use, not at the import."""
+    return TypeAdapter(
+        Annotated[Ramp | Linear | Phases | MultiScale, Field(discriminator="kind")]
+    )
 
 
 def _toml(value: Any) -> str:
-    """Write a value: numbers, plain strings and lists of them are as in JSON."""
+    """Return a value as TOML: numbers, plain strings and lists are as in JSON."""
     if isinstance(value, dict):
         inside = ", ".join(f"{key} = {_toml(each)}" for key, each in value.items())
         return f"{{{inside}}}"
-    return json.dumps(value)
+    # TOML has no surrogate pairs, which JSON writes for letters beyond the BMP.
+    return json.dumps(value, ensure_ascii=False)
 
 
-def load(
-    source: Mapping[str, Any] | str | PathLike[str],
-) -> Ramp | Linear | Phases | MultiScale:
+def load(source: Mapping[str, Any] | str | PathLike[str]) -> Schedule:
     """Read a schedule from a mapping or from a JSON, YAML or TOML file.
 
     Args:
-        source: A mapping of the schedule's fields with its ``kind``, or the path of a
-            file of one, ending in .json, .yaml, .yml or .toml.
+        source: A mapping with the schedule's ``kind`` and fields, or the path of a
+            .json, .yaml, .yml or .toml file with such a mapping, of at most 65,536
+            bytes. YAML without aliases.
 
     Returns:
         The schedule.
 
     Raises:
         OSError: When the file cannot be read.
-        ValueError: When it is no such file or no schedule; names the path, the field,
-            the value and what is allowed.
+        ValueError: When it is not such a file or not a schedule; names the path, the
+            field, the value and what is allowed.
         ImportError: For YAML without PyYAML: ``pip install "upsize[yaml]"``.
 
     Example:
@@ -93,41 +68,51 @@ def load(
         return _validate(source)
     path = Path(source)
     try:
-        return _validate(_parse(path))
+        return _validate(parse(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _validate(fields: Any) -> Ramp | Linear | Phases | MultiScale:
+def _validate(fields: Any) -> Schedule:
     if not isinstance(fields, Mapping):
         raise ValueError(  # noqa: TRY004 - a bad file, not a bad call
-            "a schedule is a mapping with its kind and fields, as "
-            f'{{"kind": "ramp", "final_size": 224}}, not {fields!r}'
+            "a schedule is a mapping with its kind and fields, such as "
+            f'{{"kind": "ramp", "final_size": 224}}, not {shown(fields)}'
         )
+    check_plain(fields)
     try:
-        schedule: Ramp | Linear | Phases | MultiScale = _adapter().validate_python(
-            dict(fields)
-        )
+        schedule: Schedule = _adapter().validate_python(dict(fields))
     except ValidationError as error:
         raise ValueError(str(error)) from error
     return schedule
 
 
-def dump(
-    schedule: BaseSchedule, path: str | PathLike[str] | None = None
-) -> dict[str, Any]:
-    """Give a schedule as a plain dict, and write it to a file when asked.
+def _check_built_in(schedule: Schedule) -> None:
+    """Refuse the user's own schedule classes, which a file cannot name."""
+    inner = schedule.before if isinstance(schedule, MultiScale) else None
+    for each in (schedule, inner):
+        if each is not None and type(each) not in _KINDS:
+            raise ValueError(
+                "files hold the built-in schedules Ramp, Linear, Phases and "
+                f"MultiScale, not a {type(each).__name__}: keep it in Python, and give "
+                "the command module:name"
+            )
+
+
+def dump(schedule: Schedule, path: str | PathLike[str] | None = None) -> dict[str, Any]:
+    """Return a schedule as a plain dict, and write it to a file if a path is given.
 
     Args:
-        schedule: The schedule.
-        path: A file to write, ending in .json, .yaml, .yml or .toml; ``None``: none.
+        schedule: A built-in schedule.
+        path: A file to write, ending in .json, .yaml, .yml or .toml; ``None``: no file.
 
     Returns:
         Its fields as strings, numbers and lists, without those that are ``None``
-        (TOML has no null): :func:`load` gives the same schedule back.
+        (TOML has no null): :func:`load` returns the same schedule.
 
     Raises:
-        ValueError: For another ending.
+        ValueError: For another file extension, your own schedule class, and a schedule
+            that is too large for :func:`load`.
         OSError: When the file cannot be written.
         ImportError: For YAML without PyYAML: ``pip install "upsize[yaml]"``.
 
@@ -139,6 +124,7 @@ def dump(
         >>> load(fields) == Ramp(final_size=224)
         True
     """
+    _check_built_in(schedule)
     fields = schedule.model_dump(mode="json", exclude_none=True)
     if path is None:
         return fields
@@ -149,8 +135,13 @@ def dump(
         case ".toml":
             text = "".join(f"{k} = {_toml(v)}\n" for k, v in fields.items())
         case ".yaml" | ".yml":
-            text = _yaml().safe_dump(fields, sort_keys=False)
+            text = import_yaml().safe_dump(fields, sort_keys=False)
         case suffix:
-            raise ValueError(f"{path}: must end in {_SUFFIXES}, not {suffix!r}")
+            raise ValueError(f"{path}: must end in {SUFFIXES}, not {shown(suffix)}")
+    if len(text.encode()) > MAX_BYTES:
+        raise ValueError(
+            f"{path}: a file has at most {MAX_BYTES:,} bytes, and this schedule is "
+            "larger: keep it in Python, or give it fewer sizes"
+        )
     path.write_text(text, "utf-8")
     return fields

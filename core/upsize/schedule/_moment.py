@@ -1,4 +1,4 @@
-"""Moments of a run: a share of training, an epoch or a step, kept exact."""
+"""Moments of a run: a share of training, an epoch or a step, as exact fractions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import contextlib
 import math
 import operator
 import re
+from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator
 
-from upsize.schedule._run import Run
+from upsize.schedule._run import RunLength
+from upsize.schedule._shown import shown
+from upsize.schedule._size import MAX_COUNT
 
 __all__ = [
+    "IncreaseMode",
     "Moment",
     "ParsedMoment",
     "check_order",
@@ -22,12 +26,27 @@ __all__ = [
     "position",
 ]
 
+
+class IncreaseMode(StrEnum):
+    """When a size may change: at any step, or only before an epoch.
+
+    Example:
+        >>> IncreaseMode("epoch")
+        <IncreaseMode.Epoch: 'epoch'>
+    """
+
+    Batch = "batch"
+    Epoch = "epoch"
+
+
 _WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ep|st|%)\s*")
 _RATIO = re.compile(r"\s*(\d+)\s*/\s*([1-9]\d*)\s*")
 
+_LONGEST = 80
 _ALLOWED = (
     "a share of training as a float (0.5), an epoch counted from 0 as an int (10), "
-    'or a string with a unit: "10ep", "500st", "50%", or an exact share "1/3"'
+    'or a string with a unit: "10ep", "500st", "50%", or an exact share "1/3", of at '
+    f"most {_LONGEST} characters"
 )
 
 
@@ -42,8 +61,21 @@ def parse_moment(moment: float | str) -> ParsedMoment:
     """Read a moment exactly: ``0.7`` is 7/10, not the float nearest to it.
 
     Raises:
-        ValueError: For a negative or non-finite number or an unknown unit.
+        ValueError: For a negative or non-finite number, one beyond any training, or an
+            unknown unit.
     """
+    parsed = _parse(moment)
+    if parsed is None:
+        raise ValueError(f"must be {_ALLOWED}, not {shown(moment)}")
+    if parsed.value > MAX_COUNT:
+        raise ValueError(f"must be at most {MAX_COUNT:,}, not {shown(moment)}")
+    return parsed
+
+
+def _parse(moment: float | str) -> ParsedMoment | None:
+    """Return a moment's unit and value; ``None`` if it is not a moment."""
+    if isinstance(moment, str) and len(moment) > _LONGEST:
+        return None
     if isinstance(moment, str):
         if match := _RATIO.fullmatch(moment):
             return ParsedMoment("share", Fraction(int(match[1]), int(match[2])))
@@ -60,29 +92,31 @@ def parse_moment(moment: float | str) -> ParsedMoment:
             return ParsedMoment("share", Fraction(str(moment)))
     elif moment >= 0:
         return ParsedMoment("epoch", Fraction(moment))
-    raise ValueError(f"must be {_ALLOWED}, not {moment!r}")
+    return None
 
 
 def _check_moment(value: Any) -> float | int | str:
-    """Refuse what is no moment; numpy's numbers and fractions become Python's."""
+    """Refuse what is not a moment; NumPy numbers and fractions become Python's."""
     if isinstance(value, Fraction):
-        value = f"{value.numerator}/{value.denominator}"
+        if max(value.as_integer_ratio()) < 10**_LONGEST:
+            value = f"{value.numerator}/{value.denominator}"
     elif not isinstance(value, (bool, float, str)):
         with contextlib.suppress(TypeError):
             value = operator.index(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"must be {_ALLOWED}, not {value!r}")  # noqa: TRY004
-    # numpy.float64 is a float with another repr.
+        raise ValueError(f"must be {_ALLOWED}, not {shown(value)}")  # noqa: TRY004
+    # numpy.float64 is a float, but with another repr.
     moment = float(value) if isinstance(value, float) else value
     parse_moment(moment)
     return moment
 
 
-# int before float: jsonargparse takes the first that fits, and 2 is an epoch, 2.0 a share.
+# int before float: jsonargparse takes the first type that fits; 2 is an epoch, 2.0 a
+# share.
 Moment = Annotated[int | float | str, BeforeValidator(_check_moment)]
 
 
-def position(name: str, moment: float | str, run: Run) -> Fraction:
+def position(name: str, moment: float | str, run: RunLength) -> Fraction:
     """Return where a moment lies in a run, in steps from 0, as an exact fraction.
 
     Args:
@@ -98,24 +132,24 @@ def position(name: str, moment: float | str, run: Run) -> Fraction:
         return value * run.total_steps
     if unit == "step" or value == 0:
         return value
-    return value * run.epoch_length(f"{name}={moment!r}")
+    return value * run.epoch_length(f"{name}={shown(moment)}")
 
 
 def check_order(start: float | str, finish: float | str) -> None:
-    """Refuse a finish before the start, where both count in the same unit.
+    """Refuse a finish before the start, if both have the same unit.
 
     Raises:
-        ValueError: Naming both.
+        ValueError: When finish comes first; names both.
     """
     first, last = parse_moment(start), parse_moment(finish)
     if first.unit == last.unit and last.value < first.value:
         raise ValueError(
-            f"finish={finish!r} comes before start={start!r}: let it come later"
+            f"finish={shown(finish)} comes before start={shown(start)}: set it later"
         )
 
 
 def ordered_positions(
-    start: float | str, finish: float | str, run: Run
+    start: float | str, finish: float | str, run: RunLength
 ) -> tuple[Fraction, Fraction]:
     """Return where ``start`` and ``finish`` lie in a run, in steps.
 
@@ -125,7 +159,7 @@ def ordered_positions(
     first, last = position("start", start, run), position("finish", finish, run)
     if last < first:
         raise ValueError(
-            f"finish={finish!r} comes before start={start!r} in a run of "
-            f"{run.total_steps} steps: let it come later"
+            f"finish={shown(finish)} comes before start={shown(start)} in a run of "
+            f"{run.total_steps} steps: set it later"
         )
     return first, last

@@ -8,18 +8,26 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    SerializeAsAny,
+    Tag,
+    model_validator,
+)
 
-from upsize.schedule._base import BaseSchedule
+from upsize.schedule._base import Schedule, changes_of
 from upsize.schedule._describe import describe_moment
 from upsize.schedule._linear import Linear
 from upsize.schedule._moment import Moment, check_order, position
 from upsize.schedule._phases import Phases
 from upsize.schedule._ramp import Ramp
-from upsize.schedule._random_size import RandomSize, Seed, settled
-from upsize.schedule._run import Run
+from upsize.schedule._random_size import RandomSize, Seed, collapse
+from upsize.schedule._run import RunLength
+from upsize.schedule._shown import shown
 from upsize.schedule._sides import InitialSize, check_fits, exact_size
 from upsize.schedule._size import (
+    MAX_RESIZES,
     Multiple,
     Pixels,
     Size,
@@ -34,7 +42,7 @@ _BOUNDS = ("low", "high", "step")
 
 
 def _check_sizes(value: Any) -> Any:
-    """Write a range out, and refuse what is no list of sizes."""
+    """Expand a range, and refuse what is not a list of sizes."""
     if isinstance(value, Mapping):
         bounds = []
         if value.keys() == set(_BOUNDS):
@@ -42,52 +50,85 @@ def _check_sizes(value: Any) -> Any:
                 bounds = [whole_number(value[name]) for name in _BOUNDS]
         if not bounds or bounds[0] > bounds[1] or (bounds[1] - bounds[0]) % bounds[2]:
             raise ValueError(
-                "a range must be {low, high, step} in pixels, with a step that leads "
-                f"from low to high, as {{low: 480, high: 800, step: 32}}, not {value!r}"
+                "a range must be {low, high, step} in pixels, in steps from low up to "
+                "exactly high, such as {low: 480, high: 800, step: 32}, not "
+                f"{shown(value)}"
             )
         low, high, step = bounds
         value = range(low, high + 1, step)
+    if isinstance(value, (range, list, tuple)) and value[MAX_RESIZES:]:
+        raise ValueError(
+            f"must be at most {MAX_RESIZES:,} sizes, not {shown(value)}: use a larger "
+            "step"
+        )
     if isinstance(value, range):
         value = tuple(value)
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError(
-            "must be a list of sizes, as [160, 192, 224], or a range, as "
-            f"range(480, 801, 32) or {{low: 480, high: 800, step: 32}}, not {value!r}"
+            "must be a list of sizes, such as [160, 192, 224], or a range, such as "
+            "range(480, 801, 32) or {low: 480, high: 800, step: 32}, not "
+            f"{shown(value)}"
         )
     return value
 
 
-class MultiScale(BaseSchedule):
-    """Train at random sizes, drawn anew every few steps.
+_GROWING: dict[Any, str] = {Ramp: "ramp", Linear: "linear", Phases: "phases"}
 
-    The sizes are a pure function of ``seed`` and the step: every process finds the
-    same ones without a word to the others, and so do workers that look ahead and a
-    resumed run.
+
+def _branch(value: Any) -> Any:
+    """Return the parser of ``before``: a kind by its name, or any other schedule."""
+    if isinstance(value, Schedule):
+        own = None if isinstance(value, MultiScale) else "own"
+        return _GROWING.get(type(value), own)
+    return value.get("kind") if isinstance(value, Mapping) else None
+
+
+Before = Annotated[
+    Annotated[Ramp, Tag("ramp")]
+    | Annotated[Linear, Tag("linear")]
+    | Annotated[Phases, Tag("phases")]
+    | Annotated[SerializeAsAny[Schedule], Tag("own")],
+    Discriminator(
+        _branch,
+        custom_error_type="before",
+        custom_error_message=(
+            "must be a schedule that grows: a Ramp, Linear or Phases, by 'kind' in a "
+            "file, or a Schedule of your own"
+        ),
+    ),
+]
+
+
+class MultiScale(Schedule):
+    """Train at random sizes, with a new draw every few steps.
+
+    The sizes are a pure function of ``seed`` and the step: all processes find the same
+    sizes without communication, and so do workers that load ahead and a resumed run.
 
     Args:
-        sizes: What is drawn from, with equal probability; a size that stands twice is
-            drawn twice as often. A list of sizes, each a share of ``final_size`` as a
-            float in (0, 1], rounded down to ``multiple_of``, or pixels, the longer side
-            as an int or (height, width); or ``range(480, 801, 32)``, in files
-            ``{low: 480, high: 800, step: 32}`` with ``high`` included. None is larger
-            than ``final_size``.
+        sizes: The sizes to draw from, with equal probability; a size that is listed
+            twice is drawn twice as often. A list of sizes, each a share of
+            ``final_size`` as a float in (0, 1], rounded down to ``multiple_of``, or
+            pixels, the longer side as an int or (height, width); or
+            ``range(480, 801, 32)``, in files ``{low: 480, high: 800, step: 32}`` with
+            ``high`` included. No size may be larger than ``final_size``.
         every: Steps for which a size holds, counted from step 0 of the run.
-        seed: Of the draws, from 0 to 2**64 - 1.
-        before: A schedule that grows first. Its own final size may be a smaller one.
+        seed: Seed of the draws, from 0 to 2**64 - 1.
+        before: A schedule that grows first. Its own final size may be smaller.
         start: When the draws begin: a share of training as a float, an epoch counted
             from 0 as an int, or a string such as ``"10ep"``, ``"500st"``, ``"50%"``.
             ``None``: with the last resize of ``before``, at step 0 without it. Until
-            then training is at the sizes of ``before``, or at full size without it.
-        finish: When they end, in the same units, and full size remains. ``None``: with
-            the run, at whatever size comes last.
-        final_size: Full size in pixels, one side or (height, width). ``None``: that of
-            ``before``, else the largest of ``sizes`` where all are in pixels, else
+            then training uses the sizes of ``before``, or full size without it.
+        finish: When the draws end, in the same units; full size follows. ``None``: at
+            the end of the run, at whatever size is drawn last.
+        final_size: Full size in pixels, one side or (height, width). ``None``: the full
+            size of ``before``, else the largest of ``sizes`` if all are in pixels, else
             given to :meth:`plan` or found by an adapter.
         multiple_of: Every size is a multiple of this, one number or (height, width).
 
     Raises:
         pydantic.ValidationError: For a value that is not allowed; the error names the
-            field, the value and what is.
+            field, the value and what is allowed.
 
     Note:
         At step n the size is ``sizes[len(sizes) * x // 2**64]``, with x output number
@@ -111,7 +152,7 @@ class MultiScale(BaseSchedule):
     sizes: Annotated[tuple[InitialSize, ...], BeforeValidator(_check_sizes)]
     every: WholeNumber = 10
     seed: Seed = 0
-    before: Annotated[Ramp | Linear | Phases, Field(discriminator="kind")] | None = None
+    before: Before | None = None
     start: Moment | None = None
     finish: Moment | None = None
     final_size: Pixels | None = None
@@ -121,26 +162,28 @@ class MultiScale(BaseSchedule):
     def _check(self) -> Self:
         if self.start is not None and self.finish is not None:
             check_order(self.start, self.finish)
-        if (final := self.target()) is not None:
+        if (final := self.full_size()) is not None:
             self._random_size(final)
             self._final_before(final)
         return self
 
-    def target(self) -> Size | None:
-        """Return ``final_size``, that of ``before``, or the largest of ``sizes``."""
+    def _own_full_size(self) -> Size | None:
+        """Return ``final_size``, else that of ``before``, else the largest size."""
         if self.final_size is not None:
             return as_size(self.final_size)
-        if self.before is not None and (final := self.before.target()) is not None:
+        if self.before is not None and (final := self.before.full_size()) is not None:
             return final
         pixels = [as_size(s) for s in self.sizes if not isinstance(s, float)]
         if len(pixels) < len(self.sizes):
             return None
         return max(pixels, key=math.prod)
 
-    def changes(self, run: Run, final: Size) -> list[tuple[int, Size | RandomSize]]:
+    def changes(
+        self, run: RunLength, final: Size
+    ) -> list[tuple[int, Size | RandomSize]]:
         """Return the (step, size) changes of a run, ascending, the first at 0."""
         head, begin, end = self._moments(run, final)
-        drawn = settled(self._random_size(final), final)
+        drawn = collapse(self._random_size(final), final)
         changes: list[tuple[int, Size | RandomSize]] = [
             *head,
             (math.ceil(begin), drawn),
@@ -149,8 +192,8 @@ class MultiScale(BaseSchedule):
             changes.append((math.ceil(end), final))
         return changes
 
-    def describe(self, run: Run, final: Size) -> str:
-        """Return what comes before the draws, and the draws in one sentence."""
+    def describe(self, run: RunLength, final: Size) -> str:
+        """Describe what comes before the draws, and the draws in one sentence."""
         _, begin, end = self._moments(run, final)
         text = ""
         if self.before is not None:
@@ -178,7 +221,7 @@ class MultiScale(BaseSchedule):
         """
         if self.before is None:
             return final
-        own = self.before.target() or final
+        own = self.before.full_size() or final
         if own.height > final.height or own.width > final.width:
             raise ValueError(
                 f"before grows to {tuple(own)}, which is larger than "
@@ -187,37 +230,38 @@ class MultiScale(BaseSchedule):
         return own
 
     def _moments(
-        self, run: Run, final: Size
-    ) -> tuple[list[tuple[int, Size]], Fraction, Fraction | None]:
-        """Return what comes before the draws, and where these begin and end, in steps.
+        self, run: RunLength, final: Size
+    ) -> tuple[list[tuple[int, Size | RandomSize]], Fraction, Fraction | None]:
+        """Return what comes before the draws, and where the draws begin and end.
 
         Raises:
-            ValueError: When they would begin before ``before`` is done, or end before
-                they begin.
+            ValueError: When the draws would begin before ``before`` is done, or end
+                before they begin.
         """
-        head = [(0, final)]
+        head: list[tuple[int, Size | RandomSize]] = [(0, final)]
         if self.before is not None:
-            head = self.before.changes(run, self._final_before(final))
+            head = changes_of(self.before, run, self._final_before(final))
         done, begin = Fraction(head[-1][0]), Fraction(head[-1][0])
         if self.start is not None:
             begin = position("start", self.start, run)
             if math.ceil(begin) < done:
                 raise ValueError(
-                    f"start={self.start!r} comes before the last resize of before, at "
-                    f"{describe_moment(done, run)}: let it come later, or leave it out"
+                    f"start={shown(self.start)} comes before the last resize of "
+                    f"before, at {describe_moment(done, run)}: set it later, or leave "
+                    "it out"
                 )
         if self.finish is None:
             return head, begin, None
         end = position("finish", self.finish, run)
         if end < begin:
             raise ValueError(
-                f"finish={self.finish!r} comes before the draws begin, at "
-                f"{describe_moment(begin, run)}: let it come later"
+                f"finish={shown(self.finish)} comes before the draws begin, at "
+                f"{describe_moment(begin, run)}: set it later"
             )
         return head, begin, end
 
     def _random_size(self, final: Size) -> RandomSize:
-        """Return what is drawn from, or say which size does not fit."""
+        """Return the sizes to draw from, or raise if one does not fit."""
         multiple = as_size(self.multiple_of)
         check_fits("final_size", final, multiple)
         sizes = tuple(exact_size("sizes", spec, final, multiple) for spec in self.sizes)

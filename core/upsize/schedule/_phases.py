@@ -1,4 +1,4 @@
-"""Explicit sizes at explicit moments: DAWNBench's schedules, and your own."""
+"""Explicit sizes at explicit moments, as in DAWNBench's schedules."""
 
 from __future__ import annotations
 
@@ -9,31 +9,35 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from upsize.schedule._base import BaseSchedule, IncreaseMode, stages_of
+from upsize.schedule._base import Schedule
 from upsize.schedule._describe import describe_moment
-from upsize.schedule._moment import Moment, parse_moment, position
-from upsize.schedule._run import Run
+from upsize.schedule._moment import IncreaseMode, Moment, parse_moment, position
+from upsize.schedule._run import RunLength
+from upsize.schedule._shown import shown
 from upsize.schedule._sides import InitialSize, check_fits, exact_size
-from upsize.schedule._size import Multiple, Pixels, Size, as_size
+from upsize.schedule._size import MAX_RESIZES, Multiple, Pixels, Size, as_size
+from upsize.schedule._stage import stages_of
 
 __all__ = ["Phases"]
 
 
 def _check_phases(value: Any) -> Any:
-    """Refuse an empty list and what is no (when, size) pair."""
+    """Refuse an empty list, and items that are not (when, size) pairs."""
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError(
-            f"must be a list of (when, size) pairs, as [(0, 128), (10, 224)], not "
-            f"{value!r}"
+            f"must be a list of (when, size) pairs, such as [(0, 128), (10, 224)], not "
+            f"{shown(value)}"
         )
+    if len(value) > MAX_RESIZES:
+        raise ValueError(f"must be at most {MAX_RESIZES:,} pairs, not {len(value):,}")
     for pair in value:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise ValueError(f"must hold (when, size) pairs, not {pair!r}")
+            raise ValueError(f"must hold (when, size) pairs, not {shown(pair)}")
     return value
 
 
-class Phases(BaseSchedule):
-    """Train at the given sizes from the given moments on.
+class Phases(Schedule):
+    """Train at given sizes from given moments on.
 
     Args:
         phases: (when, size) pairs. A moment is a share of training as a float, an
@@ -43,15 +47,15 @@ class Phases(BaseSchedule):
             ``multiple_of``, or pixels, the longer side as an int or (height, width);
             sizes never shrink.
         final_size: Full size in pixels, one side or (height, width). ``None``: the
-            last phase's size where that is in pixels, else given to :meth:`plan`.
-            The last phase must have it.
+            last phase's size if that is in pixels, else given to :meth:`plan`. The last
+            phase must have this size.
         multiple_of: Every size is a multiple of this, one number or (height, width).
         increase_mode: ``"batch"``: a phase may begin at any step; ``"epoch"``: only
-            before an epoch, its moment being truncated to one.
+            before an epoch, to which its moment is truncated.
 
     Raises:
         pydantic.ValidationError: For a value that is not allowed; the error names the
-            field, the value and what is.
+            field, the value and what is allowed.
 
     Example:
         >>> schedule = Phases(phases=[(0, 128), (14, 224), (32, 288)])
@@ -76,25 +80,26 @@ class Phases(BaseSchedule):
     def _check(self) -> Self:
         first = self.phases[0][0]
         if parse_moment(first).value != 0:
-            raise ValueError(f"the first of phases must begin at 0, not {first!r}")
+            raise ValueError(f"the first of phases must begin at 0, not {shown(first)}")
         for (before, _), (after, _) in pairwise(self.phases):
             a, b = parse_moment(before), parse_moment(after)
             if a.unit == b.unit and b.value <= a.value:
                 raise ValueError(
-                    f"phases must ascend: {after!r} does not come after {before!r}"
+                    f"phases must ascend: {shown(after)} does not come after "
+                    f"{shown(before)}"
                 )
-        if (final := self.target()) is not None:
+        if (final := self.full_size()) is not None:
             self._sizes(final)
         return self
 
-    def target(self) -> Size | None:
-        """Return ``final_size``, or the last phase's size where it is in pixels."""
+    def _own_full_size(self) -> Size | None:
+        """Return ``final_size``, or the last phase's size if it is in pixels."""
         if self.final_size is not None:
             return as_size(self.final_size)
         last = self.phases[-1][1]
         return None if isinstance(last, float) else as_size(last)
 
-    def changes(self, run: Run, final: Size) -> list[tuple[int, Size]]:
+    def changes(self, run: RunLength, final: Size) -> list[tuple[int, Size]]:
         """Return the (step, size) changes of a run, ascending, the first at 0."""
         positions = [position("phases", when, run) for when, _ in self.phases]
         for (a, b), (before, after) in zip(
@@ -103,7 +108,7 @@ class Phases(BaseSchedule):
             if b < a:
                 raise ValueError(
                     f"phases must ascend: in a run of {run.total_steps} steps "
-                    f"{after[0]!r} comes before {before[0]!r}"
+                    f"{shown(after[0])} comes before {shown(before[0])}"
                 )
         steps = [math.ceil(at) for at in positions]
         if self.increase_mode is IncreaseMode.Epoch:
@@ -111,8 +116,8 @@ class Phases(BaseSchedule):
             steps = [math.floor(at / length) * length for at in positions]
         return list(zip(steps, self._sizes(final), strict=True))
 
-    def describe(self, run: Run, final: Size) -> str:
-        """Return the phases that the run reaches in one sentence."""
+    def describe(self, run: RunLength, final: Size) -> str:
+        """Describe the phases that the run reaches, in one sentence."""
         stages = stages_of(self.changes(run, final), run.total_steps)
         parts = [
             f"{list(size)} from {describe_moment(Fraction(start), run)}"
@@ -121,7 +126,7 @@ class Phases(BaseSchedule):
         return f"Train at an image size of {', '.join(parts)}."
 
     def _sizes(self, final: Size) -> list[Size]:
-        """Return the size of each phase, or say which one does not fit."""
+        """Return the size of each phase, or raise if one does not fit."""
         multiple = as_size(self.multiple_of)
         check_fits("final_size", final, multiple)
         sizes = [exact_size("phases", spec, final, multiple) for _, spec in self.phases]

@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_right
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
-from upsize.schedule._base import Stage, stages_of
-from upsize.schedule._linear import Linear
-from upsize.schedule._multiscale import MultiScale
-from upsize.schedule._phases import Phases
-from upsize.schedule._ramp import Ramp
-from upsize.schedule._random_size import RandomSize, larger, settled
-from upsize.schedule._run import Run, run_length
+from upsize.schedule._random_size import RandomSize, collapse, elementwise_max
+from upsize.schedule._run import RunLength
 from upsize.schedule._size import Size, WholeNumber
-from upsize.schedule._table import stage_table
+from upsize.schedule._stage import Stage, check_stages, stages_of
+from upsize.schedule._table import stage_rows, stage_table
 
-__all__ = ["Plan", "Schedule"]
+__all__ = ["Plan"]
 
-Schedule = Annotated[Ramp | Linear | Phases | MultiScale, Field(discriminator="kind")]
+_RESUMED = "\nSizes are never below those of the run that this one resumes."
 
 
 class Plan(BaseModel):
     """A schedule bound to a run: which step trains at which size.
 
-    Made by :meth:`Ramp.plan` and its like. Frozen, comparable, and to JSON and back by
-    ``plan.model_dump_json()`` and ``Plan.model_validate_json(text)``.
+    :meth:`Schedule.plan` makes it. It is plain data: frozen and comparable;
+    ``plan.model_dump_json()`` and ``Plan.model_validate_json(text)`` save and load it.
 
     Args:
-        schedule: The schedule that it was made of.
+        schedule: The schedule that it was made from, as a dict for reading: its kind
+            and fields.
+        description: What the schedule does in this run, in a sentence or two.
         stages: Stages without gaps from step 0 to ``total_steps``; sizes never shrink,
-            but for those that are drawn at random.
+            except for random ones.
         total_steps: Length of the run in steps.
-        steps_per_epoch: Steps in an epoch, or ``None`` where that is not known.
+        steps_per_epoch: Steps in an epoch; ``None``: not known.
         final_size: The full size.
 
     Raises:
@@ -58,34 +56,20 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    schedule: Schedule
+    schedule: dict[str, JsonValue]
+    description: str
     stages: tuple[Stage, ...]
     total_steps: WholeNumber
     steps_per_epoch: WholeNumber | None = None
     final_size: Size
 
+    # A dict has no hash.
+    def __hash__(self) -> int:
+        return hash((self.stages, self.steps_per_epoch, self.final_size))
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        bounds = [stage.start for stage in self.stages] + [self.total_steps]
-        stops = [0] + [stage.stop for stage in self.stages]
-        if bounds != stops or any(stage.start >= stage.stop for stage in self.stages):
-            raise ValueError(
-                f"stages must follow each other from step 0 to {self.total_steps}, not "
-                f"{[(stage.start, stage.stop) for stage in self.stages]}"
-            )
-        sizes = [*self.sizes, self.final_size]
-        if min(map(min, sizes)) < 1:
-            raise ValueError(f"sizes must be at least 1 pixel, not {sizes}")
-        fixed = [stage.size for stage in self.stages if isinstance(stage.size, Size)]
-        for before, after in pairwise([*fixed, self.final_size]):
-            if after.height < before.height or after.width < before.width:
-                raise ValueError(f"sizes must never shrink, not {before} to {after}")
-        for size in sizes:
-            if larger(size, self.final_size) != self.final_size:
-                raise ValueError(
-                    f"sizes must not be larger than the final_size {self.final_size}, "
-                    f"as {size} is"
-                )
+        check_stages(self.stages, self.total_steps, self.final_size)
         return self
 
     @cached_property
@@ -100,11 +84,11 @@ class Plan(BaseModel):
         """Return the size of a step.
 
         Args:
-            step: Number of the step, from 0; past the end the last stage goes on.
+            step: Number of the step, from 0; after the end the last stage continues.
 
         Raises:
             ValueError: When ``step`` is negative.
-            TypeError: When it is no integer.
+            TypeError: When it is not an integer.
 
         Example:
             >>> from upsize.schedule import Ramp
@@ -115,25 +99,21 @@ class Plan(BaseModel):
         step = operator.index(step)
         if step < 0:
             raise ValueError(f"step must be at least 0, not {step}")
-        size = self._size_at(step)
-        return size if isinstance(size, Size) else size.at(step)
-
-    def _size_at(self, step: int) -> Size | RandomSize:
-        """Return the size of the stage of a step."""
         starts, sizes = self._lookup
-        return sizes[bisect_right(starts, step)]
+        size = sizes[bisect_right(starts, step)]
+        return size if isinstance(size, Size) else size.at(step)
 
     @property
     def epochs(self) -> int | float | None:
-        """Length of the run in epochs, an int where it is whole; ``None``: unknown."""
-        epochs = Run(self.total_steps, self.steps_per_epoch).epochs
+        """Length of the run in epochs, an int if it is whole; ``None``: unknown."""
+        epochs = RunLength(self.total_steps, self.steps_per_epoch).epochs
         if epochs is None:
             return None
         return int(epochs) if epochs.denominator == 1 else float(epochs)
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        """The distinct sizes in order, with all that may be drawn in a stage."""
+        """The distinct sizes in order, including all that a stage may draw."""
         return tuple(
             dict.fromkeys(size for stage in self.stages for size in stage.sizes)
         )
@@ -142,7 +122,7 @@ class Plan(BaseModel):
     def steps_by_size(self) -> dict[Size, Fraction]:
         """How many steps train at each size, in the order of :attr:`sizes`.
 
-        Of random sizes it is the expected number, hence the fractions.
+        For random sizes it is the expected number, hence the fractions.
 
         Example:
             >>> from upsize.schedule import Ramp
@@ -162,7 +142,7 @@ class Plan(BaseModel):
         start, stop, size = self.stages[-1]
         if isinstance(size, Size):
             return size == self.final_size
-        # Of n sizes it takes n draws on average to find the full one.
+        # With n sizes, full size takes n draws on average.
         return self.final_size in size.choices and any(
             drawn == self.final_size for _, _, drawn in size.draws(start, stop)
         )
@@ -171,16 +151,16 @@ class Plan(BaseModel):
     def pixel_share(self) -> float:
         """Pixels trained on as a share of those of training at full size.
 
-        One minus this is the saving that the pixel count promises. A step counts the
-        same whatever its size. Random sizes count by their probability, which the
-        draws of a run come the closer to the more there are.
+        One minus this is the saving by pixel count; it ignores the fixed cost of a
+        step. Random sizes count by their probability, which the draws of a run approach
+        as their number grows.
         """
         pixels = sum(stage.pixels for stage in self.stages)
         full = self.total_steps * self.final_size.height * self.final_size.width
         return float(Fraction(pixels, full))
 
     def summary(self) -> str:
-        """Return what the run does in two sentences, for a ramp the reference's.
+        """Describe what the run does, for a ramp in the two sentences of the reference.
 
         Example:
             >>> from upsize.schedule import Ramp
@@ -191,77 +171,88 @@ every 1 epoch for 4 resizes.
             Starting at epoch 12 and finishing at epoch 15 for a final training size \
 of [224, 224].
         """
-        run = Run(self.total_steps, self.steps_per_epoch)
-        text = self.schedule.describe(run, self.final_size)
-        fresh = stages_of(self.schedule.changes(run, self.final_size), self.total_steps)
-        if fresh != self.stages:
-            text += "\nSizes are never below those of the run that this one resumes."
-        return text
+        return self.description
 
     def table(self) -> str:
-        """Return the stages as a table, a line each, and the share of pixels."""
-        return stage_table(self)
+        """Return a table with a line for each stage, and the share of pixels."""
+        rows = stage_rows(self.stages, self.steps_per_epoch)
+        return stage_table(rows, self.pixel_share)
 
     def __str__(self) -> str:
         return f"{self.summary()}\n\n{self.table()}"
 
-    def rebind(
-        self,
-        *,
-        epochs: int | None = None,
-        steps_per_epoch: int | None = None,
-        total_steps: int | None = None,
-    ) -> Plan:
-        """Bind the schedule to a run of another length that resumes this one.
+    def never_below(self, saved: Plan) -> Plan:
+        """Return this plan for a run that resumes another: sizes never shrink.
 
-        At every step the size is the larger one of this plan and of a fresh plan of
-        the new length: sizes never shrink, and where the fresh plan is at full size,
-        so is the new one. Steps past the end of this plan count as its last stage.
-        What is drawn at random depends on the seed and the step, not on the length: a
-        plan that draws from its first step to its last goes on as if it had been
-        longer from the start.
+        At every step each side is the larger one of the two plans. So full size is
+        reached where this plan reaches it, or earlier.
+
+        The plans are compared at the same step. If both know their steps per epoch and
+        these differ, as with another batch size or number of processes, they are
+        compared at the same epoch, which is the same share of training if they have the
+        same number of epochs: step 30 of 10 epochs of 50 steps is compared with step 60
+        of 10 epochs of 100 steps. Steps after the end of ``saved`` count as its last
+        stage.
+
+        A draw of random sizes depends on the seed and the step, not on the length: a
+        plan that draws in every step continues as if it had been longer from the start.
 
         Args:
-            epochs: New length in epochs of ``steps_per_epoch``.
-            steps_per_epoch: As in :meth:`Ramp.plan`; this plan's when not given.
-            total_steps: New length in steps, instead of ``epochs``.
+            saved: The plan of the run that this one resumes, with the same full size.
 
         Returns:
-            The plan to go on with, and to save from then on.
+            The plan to resume with, and to save from then on.
 
         Raises:
-            ValueError: When the length is missing or contradicts itself.
+            ValueError: When the full sizes differ, or random sizes are drawn
+                differently.
 
         Example:
             >>> from upsize.schedule import Ramp
-            >>> old = Ramp(final_size=224).plan(total_steps=1000)
-            >>> new = old.rebind(total_steps=4000)
-            >>> print(old.size_at(600), new.size_at(600), new.size_at(2999))
-            156x156 156x156 224x224
+            >>> ramp = Ramp(final_size=224)
+            >>> saved = ramp.plan(epochs=10, steps_per_epoch=100)
+            >>> longer = ramp.plan(epochs=40, steps_per_epoch=100)
+            >>> for step in (600, 2200, 3000):
+            ...     resumed = longer.never_below(saved).size_at(step)
+            ...     print(saved.size_at(step), longer.size_at(step), resumed)
+            156x156 112x112 156x156
+            224x224 136x136 224x224
+            224x224 224x224 224x224
+            >>> larger_batches = ramp.plan(epochs=10, steps_per_epoch=50)
+            >>> larger_batches.never_below(saved) == larger_batches
+            True
         """
-        steps_per_epoch = steps_per_epoch or self.steps_per_epoch
-        run = run_length(epochs, steps_per_epoch, total_steps)
-        fresh = stages_of(self.schedule.changes(run, self.final_size), run.total_steps)
-        starts = sorted({stage.start for stage in (*self.stages, *fresh)})
-
-        def plan(stages: tuple[Stage, ...]) -> Plan:
-            # Not model_copy, which would copy what this plan has cached of its stages.
-            return Plan(
-                schedule=self.schedule,
-                stages=stages,
-                total_steps=run.total_steps,
-                steps_per_epoch=run.steps_per_epoch,
-                final_size=self.final_size,
+        if saved.final_size != self.final_size:
+            raise ValueError(
+                f"the saved plan has the full size {saved.final_size}, and this one "
+                f"{self.final_size}: resume with the saved one"
             )
+        mine, theirs = self.steps_per_epoch, saved.steps_per_epoch
+        if mine is None or theirs is None:
+            mine = theirs = 1
+        # The first step of this plan that is not earlier than the saved one's.
+        moved = [(-(-start * mine // theirs), size) for start, _, size in saved.stages]
+        old = stages_of(moved, self.total_steps)
+        stages = _larger_of(old, self.stages, self.final_size)
+        text = self.description
+        if stages != self.stages and not text.endswith(_RESUMED):
+            text += _RESUMED
+        # Not model_copy, which would also copy the cached properties of this plan.
+        return Plan(**dict(self) | {"stages": stages, "description": text})
 
-        new = plan(fresh)
-        changes = [
-            (
-                start,
-                settled(
-                    larger(self._size_at(start), new._size_at(start)), self.final_size
-                ),
-            )
-            for start in starts
-        ]
-        return plan(stages_of(changes, run.total_steps))
+
+def _larger_of(
+    a: Sequence[Stage], b: Sequence[Stage], final: Size
+) -> tuple[Stage, ...]:
+    """Return the stages with the larger size of two plans at each step."""
+
+    def at(stages: Sequence[Stage], step: int) -> Size | RandomSize:
+        return stages[
+            bisect_right(stages, step, key=lambda stage: stage.start) - 1
+        ].size
+
+    changes = [
+        (step, collapse(elementwise_max(at(a, step), at(b, step)), final))
+        for step in sorted({stage.start for stage in (*a, *b)})
+    ]
+    return stages_of(changes, a[-1].stop)

@@ -1,19 +1,21 @@
-"""A size that is drawn anew every few steps, as a pure function of the step."""
+"""A size with a new random draw every few steps, as a pure function of the step."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import operator
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from upsize.schedule._size import Size, WholeNumber
+from upsize.schedule._shown import shown
+from upsize.schedule._size import MAX_RESIZES, Size, WholeNumber
 
-__all__ = ["RandomSize", "Seed", "larger", "random_bits", "settled"]
+__all__ = ["RandomSize", "Seed", "collapse", "elementwise_max", "random_bits"]
 
 _BITS = 64
 _MASK = (1 << _BITS) - 1
@@ -26,7 +28,7 @@ def _check_seed(value: Any) -> int:
             and 0 <= (seed := operator.index(value)) <= _MASK
         ):
             return seed
-    raise ValueError(f"must be a whole number from 0 to 2**64 - 1, not {value!r}")
+    raise ValueError(f"must be a whole number from 0 to 2**64 - 1, not {shown(value)}")
 
 
 Seed = Annotated[int, BeforeValidator(_check_seed)]
@@ -35,8 +37,8 @@ Seed = Annotated[int, BeforeValidator(_check_seed)]
 def random_bits(seed: int, number: int) -> int:
     """Return the ``number``-th output, from 0, of SplitMix64 started at ``seed``.
 
-    64 bits by integer arithmetic alone: the same on every machine and in every version
-    of Python. Any output is found without those before it.
+    It uses integer arithmetic only, so its 64 bits are the same on every machine and in
+    every version of Python. No output needs those before it.
 
     Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
     OOPSLA 2014.
@@ -52,15 +54,15 @@ def random_bits(seed: int, number: int) -> int:
 
 
 class RandomSize(BaseModel):
-    """One of several sizes, drawn anew every few steps.
+    """One of several sizes, with a new draw every few steps.
 
-    The draw is a pure function of the seed and the step: every process finds the same
-    size by itself, and a resumed run those of the one that was not interrupted.
+    The draw is a pure function of the seed and the step: all processes find the same
+    size without communication, and a resumed run the sizes of an uninterrupted one.
 
     Args:
-        choices: The sizes. One that stands twice is drawn twice as often.
+        choices: The sizes. A size that is listed twice is drawn twice as often.
         every: Steps for which a size holds, counted from step 0 of the run.
-        seed: From 0 to 2**64 - 1.
+        seed: Seed of the draws, from 0 to 2**64 - 1.
 
     Note:
         At step n it is ``choices[len(choices) * x >> 64]`` with x output number
@@ -76,7 +78,7 @@ class RandomSize(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    choices: Annotated[tuple[Size, ...], Field(min_length=1)]
+    choices: Annotated[tuple[Size, ...], Field(min_length=1, max_length=MAX_RESIZES)]
     every: WholeNumber
     seed: Seed
 
@@ -86,7 +88,7 @@ class RandomSize(BaseModel):
         return self.choices[len(self.choices) * bits >> _BITS]
 
     def draws(self, start: int, stop: int) -> Iterator[tuple[int, int, Size]]:
-        """Yield each draw of the steps ``start <= step < stop`` as (start, stop, size)."""
+        """Yield each draw of steps ``start <= step < stop`` as (start, stop, size)."""
         while start < stop:
             end = min((start // self.every + 1) * self.every, stop)
             yield start, end, self.at(start)
@@ -94,10 +96,10 @@ class RandomSize(BaseModel):
 
     @property
     def weights(self) -> dict[Size, Fraction]:
-        """The distinct sizes, fewest pixels first, and how probable each is."""
-        ordered = sorted(self.choices, key=lambda size: (math.prod(size), size))
-        part = Fraction(1, len(ordered))
-        return {size: part * ordered.count(size) for size in dict.fromkeys(ordered)}
+        """The distinct sizes, fewest pixels first, with their probabilities."""
+        counts = Counter(self.choices)
+        ordered = sorted(counts, key=lambda size: (math.prod(size), size))
+        return {size: Fraction(counts[size], len(self.choices)) for size in ordered}
 
     def __str__(self) -> str:
         sizes = list(map(str, self.weights))
@@ -108,17 +110,17 @@ def _largest(a: Size, b: Size) -> Size:
     return Size(*map(max, a, b))
 
 
-def larger(a: Size | RandomSize, b: Size | RandomSize) -> Size | RandomSize:
-    """Return what is at each step the larger of two sizes, side by side.
+def elementwise_max(a: Size | RandomSize, b: Size | RandomSize) -> Size | RandomSize:
+    """Return the larger of two sizes at each step, for each side by itself.
 
     Raises:
-        ValueError: When both are random and of different draws.
+        ValueError: When both are random and drawn differently.
 
     Example:
         >>> size = RandomSize(choices=((96, 96), (128, 128)), every=10, seed=0)
-        >>> larger(size, Size(112, 112)).choices
+        >>> elementwise_max(size, Size(112, 112)).choices
         (Size(height=112, width=112), Size(height=128, width=128))
-        >>> print(larger(size, Size(160, 160)))
+        >>> print(elementwise_max(size, Size(160, 160)))
         160x160
     """
     if isinstance(a, Size):
@@ -130,15 +132,15 @@ def larger(a: Size | RandomSize, b: Size | RandomSize) -> Size | RandomSize:
         (a.every, a.seed, len(a.choices)) != (b.every, b.seed, len(b.choices))
     ):
         raise ValueError(
-            f"the random sizes of two plans are drawn differently: {a!r} and {b!r}; "
-            "resume with the schedule of the saved plan"
+            f"the random sizes of two plans are drawn differently: {shown(a)} and "
+            f"{shown(b)}; resume with the schedule of the saved plan"
         )
     choices = tuple(map(_largest, a.choices, others))
     return RandomSize(choices=choices, every=a.every, seed=a.seed)
 
 
-def settled(size: Size | RandomSize, final: Size) -> Size | RandomSize:
-    """Return the final size for draws that can give nothing else."""
+def collapse(size: Size | RandomSize, final: Size) -> Size | RandomSize:
+    """Return the final size for draws that have no other size."""
     if isinstance(size, RandomSize) and set(size.choices) == {final}:
         return final
     return size

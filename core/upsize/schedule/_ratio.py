@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from upsize.schedule import Size
+from upsize.schedule._size import Size
 
 __all__ = ["in_ratio"]
 
@@ -12,10 +12,10 @@ def in_ratio(
 ) -> Size:
     """Return ``pixels`` in the ratio of ``size`` to ``of``, to the nearest pixel.
 
-    Exact integers; a half is rounded up, and no side falls below one pixel.
+    Integer arithmetic: a half is rounded up, and each side is at least one pixel.
 
     Args:
-        pixels: (height, width) at full size, of a transform that may differ from it.
+        pixels: (height, width) at full size, for example of a transform.
         size: (height, width) that the images will have.
         of: (height, width) of the full size.
 

@@ -5,19 +5,34 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple
 
-from upsize.schedule._size import check_whole_number
+from upsize.schedule._size import check_whole_number, require_whole_number
 
-__all__ = ["Run", "run_length"]
+__all__ = ["RunLength", "run_length"]
 
 
-class Run(NamedTuple):
-    """A run's length: steps in all, and per epoch where that is known."""
+class RunLength(NamedTuple):
+    """A run's length: the total steps, and the steps per epoch if they are known.
+
+    Example:
+        >>> run = RunLength(total_steps=2940, steps_per_epoch=147)
+        >>> run.epochs, run.epoch_length("start=10")
+        (Fraction(20, 1), 147)
+        >>> RunLength(total_steps=2940, steps_per_epoch=None).epochs is None
+        True
+    """
 
     total_steps: int
     steps_per_epoch: int | None
 
     def epoch_length(self, asked_by: str) -> int:
-        """Return the steps per epoch, or say who needs them."""
+        """Return the steps per epoch, or raise if they are not known.
+
+        Args:
+            asked_by: The parameter that counts epochs, for the error.
+
+        Raises:
+            ValueError: When they are not known.
+        """
         if self.steps_per_epoch is None:
             raise ValueError(
                 f"{asked_by} counts epochs, and this run's are not known: "
@@ -35,11 +50,12 @@ class Run(NamedTuple):
 
 def run_length(
     epochs: int | None, steps_per_epoch: int | None, total_steps: int | None
-) -> Run:
+) -> RunLength:
     """Make a run of ``epochs`` x ``steps_per_epoch``, or of ``total_steps``.
 
     Raises:
-        ValueError: When a number is below 1, or they name no run or two.
+        ValueError: When a number is below 1 or above 10**12, or the length is missing
+            or given twice.
     """
     epochs = check_whole_number("epochs", epochs)
     steps_per_epoch = check_whole_number("steps_per_epoch", steps_per_epoch)
@@ -50,10 +66,13 @@ def run_length(
             "epochs and steps_per_epoch, or total_steps (and steps_per_epoch)"
         )
     if total_steps is not None:
-        return Run(total_steps, steps_per_epoch)
+        return RunLength(total_steps, steps_per_epoch)
     if epochs is None or steps_per_epoch is None:
         raise ValueError(
             "the length of the run is missing: give epochs and steps_per_epoch, or "
             f"total_steps (got epochs={epochs}, steps_per_epoch={steps_per_epoch})"
         )
-    return Run(epochs * steps_per_epoch, steps_per_epoch)
+    total_steps = require_whole_number(
+        "epochs * steps_per_epoch", epochs * steps_per_epoch
+    )
+    return RunLength(total_steps, steps_per_epoch)

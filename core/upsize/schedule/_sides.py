@@ -1,4 +1,4 @@
-"""The sizes of a schedule in pixels: its first one, and those that follow an aspect."""
+"""The sizes of a schedule in pixels: the first size, and sizes of an aspect ratio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 
-from upsize.schedule._size import Size, as_size
+from upsize.schedule._shown import shown
+from upsize.schedule._size import Size, check_side, positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,13 +22,13 @@ __all__ = [
     "check_some_pixel",
     "exact_longer",
     "exact_size",
-    "follow",
     "longer_axis",
+    "with_longer_side",
 ]
 
 _ALLOWED = (
-    "a share of final_size as a float above 0 and up to 1.0, or pixels: the longer "
-    "side as an int, or (height, width)"
+    "a share of final_size as a float in (0, 1], or pixels: the longer side as an int, "
+    "or (height, width)"
 )
 
 
@@ -37,14 +38,19 @@ def _check_initial(value: Any) -> float | int | tuple[int, int]:
         if 0 < value <= 1:
             return float(value)
     elif isinstance(value, (list, tuple)):
+        pair = None
         with contextlib.suppress(ValueError):
-            height, width = as_size(value)
-            return (height, width)
+            height, width = map(positive, value)
+            pair = (height, width)
+        if pair is not None:
+            check_side(pair)
+            return pair
     elif not isinstance(value, bool):
         with contextlib.suppress(TypeError):
             if (side := operator.index(value)) >= 1:
+                check_side(side)
                 return side
-    raise ValueError(f"must be {_ALLOWED}, not {value!r}")
+    raise ValueError(f"must be {_ALLOWED}, not {shown(value)}")
 
 
 InitialSize = Annotated[int | float | tuple[int, int], BeforeValidator(_check_initial)]
@@ -55,16 +61,23 @@ def longer_axis(size: Size) -> int:
     return 0 if size.height >= size.width else 1
 
 
-def follow(
+def with_longer_side(
     longer: Fraction | int,
     final: Size,
     multiple: Size,
     rounding: Callable[[Fraction], int] = math.floor,
 ) -> Size:
-    """Return the size of ``final``'s aspect ratio with the given longer side.
+    """Return the size with ``final``'s aspect ratio and the given longer side.
 
-    Each side is rounded, down unless told otherwise, to its multiple.
+    Each side is rounded to its multiple, down by default.
     """
+    if isinstance(longer, int) and rounding is math.floor:  # ten times as quick
+        return Size(
+            *(
+                f * longer // (max(final) * m) * m
+                for f, m in zip(final, multiple, strict=True)
+            )
+        )
     scale = Fraction(longer) / max(final)
     return Size(
         *(rounding(f * scale / m) * m for f, m in zip(final, multiple, strict=True))
@@ -72,16 +85,16 @@ def follow(
 
 
 def check_fits(name: str, size: Size, multiple: Size) -> None:
-    """Refuse a size in pixels that is no multiple.
+    """Refuse a size in pixels that is not a multiple.
 
     Raises:
-        ValueError: Naming the size and the nearest ones that fit.
+        ValueError: When it is not; names the nearest sizes that are.
     """
     if any(side % m for side, m in zip(size, multiple, strict=True)):
         down = Size(*(s // m * m for s, m in zip(size, multiple, strict=True)))
         up = Size(*(-(-s // m) * m for s, m in zip(size, multiple, strict=True)))
         raise ValueError(
-            f"{name}={tuple(size)} is no multiple of multiple_of={tuple(multiple)}: "
+            f"{name}={tuple(size)} is not a multiple of multiple_of={tuple(multiple)}: "
             f"use {tuple(down)} or {tuple(up)}"
         )
 
@@ -89,14 +102,14 @@ def check_fits(name: str, size: Size, multiple: Size) -> None:
 def check_some_pixel(
     name: str, spec: float | tuple[int, int], size: Size, final: Size, multiple: Size
 ) -> None:
-    """Refuse a size of which rounding has left nothing.
+    """Refuse a size that rounding has reduced to nothing.
 
     Raises:
-        ValueError: Naming what asked for it.
+        ValueError: When a side has no pixel; names the argument.
     """
     if min(size) < 1:
         raise ValueError(
-            f"{name}={spec!r} of final_size={tuple(final)} rounded to "
+            f"{name}={shown(spec)} of final_size={tuple(final)} rounded to "
             f"multiple_of={tuple(multiple)} leaves no pixel: use a larger size"
         )
 
@@ -109,7 +122,7 @@ def exact_longer(
     *,
     name: str = "initial_size",
 ) -> Fraction:
-    """Return the longer side that an initial size (or ``name``) asks for, unrounded.
+    """Return the longer side of an initial size (or ``name``), unrounded.
 
     Raises:
         ValueError: When pixels do not fit the multiple, the aspect ratio or the final
@@ -121,10 +134,10 @@ def exact_longer(
         size = Size(*initial)
         check_fits(name, size, multiple)
         longer = size[longer_axis(final)]
-        expected = follow(longer, final, multiple, rounding)
+        expected = with_longer_side(longer, final, multiple, rounding)
         if size != expected:
             raise ValueError(
-                f"{name}={initial} has not the aspect ratio of "
+                f"{name}={initial} does not have the aspect ratio of "
                 f"final_size={tuple(final)}: use {tuple(expected)}"
             )
     else:
@@ -132,7 +145,7 @@ def exact_longer(
         axes = [axis for axis in (0, 1) if final[axis] == max(final)]
         if any(longer % multiple[axis] for axis in axes):
             raise ValueError(
-                f"{name}={initial} is no multiple of multiple_of={tuple(multiple)}"
+                f"{name}={initial} is not a multiple of multiple_of={tuple(multiple)}"
             )
     if longer > max(final):
         raise ValueError(f"{name}={initial} is larger than final_size={tuple(final)}")
@@ -142,16 +155,16 @@ def exact_longer(
 def exact_size(
     name: str, spec: float | tuple[int, int], final: Size, multiple: Size
 ) -> Size:
-    """Return the size that one of a list of sizes asks for, down to its multiple.
+    """Return an item of a list of sizes in pixels, rounded down to its multiple.
 
     Raises:
         ValueError: When pixels do not fit the multiple or the final size, or a share
-            leaves none.
+            leaves no pixel.
     """
     if isinstance(spec, tuple):
         check_fits(name, Size(*spec), multiple)
         return Size(*spec)
     longer = exact_longer(spec, final, multiple, name=name)
-    size = follow(math.floor(longer), final, multiple)
+    size = with_longer_side(math.floor(longer), final, multiple)
     check_some_pixel(name, spec, size, final, multiple)
     return size

@@ -5,25 +5,39 @@ from __future__ import annotations
 import operator
 from typing import Annotated, Any, NamedTuple, overload
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Strict
+
+from upsize.schedule._shown import shown
 
 __all__ = [
+    "MAX_COUNT",
+    "MAX_RESIZES",
+    "MAX_SIDE",
     "Multiple",
     "Pixels",
     "Size",
     "WholeNumber",
     "as_size",
+    "check_side",
     "check_whole_number",
+    "positive",
     "require_whole_number",
     "whole_number",
 ]
 
 
+#: Larger than in any training: pixels of a side, steps of a run, resizes in it. They
+#: bound time and memory, since the numbers may come from a file.
+MAX_SIDE = 65_536
+MAX_COUNT = 10**12
+MAX_RESIZES = 10_000
+
+
 class Size(NamedTuple):
     """The height and width of an image in pixels.
 
-    A tuple, so ``images.shape[-2:] == size`` holds and ``size=`` of
-    :func:`torch.nn.functional.interpolate` takes it.
+    It is a tuple, so it compares with ``images.shape[-2:]`` and works as ``size=`` of
+    :func:`torch.nn.functional.interpolate`.
 
     Example:
         >>> Size(112, 160)
@@ -34,21 +48,29 @@ class Size(NamedTuple):
         112x160
     """
 
-    height: int
-    width: int
+    height: Annotated[int, Strict()]
+    width: Annotated[int, Strict()]
 
     def __str__(self) -> str:
         return f"{self.height}x{self.width}"
 
 
-def whole_number(value: Any) -> Any:
-    """Return ``value`` as an int >= 1, numpy's integers included, or refuse it."""
+def positive(value: Any) -> int:
+    """Return ``value``, which may be a NumPy integer, as an int >= 1, or refuse it."""
     try:
         number = operator.index(value)
     except TypeError:
         number = 0
     if number < 1 or isinstance(value, bool):
-        raise ValueError(f"must be a whole number of at least 1, not {value!r}")
+        raise ValueError(f"must be a whole number of at least 1, not {shown(value)}")
+    return number
+
+
+def whole_number(value: Any) -> Any:
+    """Return ``value`` as an int from 1 to 10**12, or refuse it."""
+    number = positive(value)
+    if number > MAX_COUNT:
+        raise ValueError(f"must be at most {MAX_COUNT:,}, not {shown(number)}")
     return number
 
 
@@ -57,12 +79,12 @@ def check_whole_number(name: str, value: int) -> int: ...
 @overload
 def check_whole_number(name: str, value: int | None) -> int | None: ...
 def check_whole_number(name: str, value: int | None) -> int | None:
-    """Return an argument as an int >= 1, None as it is, or refuse it by its name."""
+    """Return an argument as an int >= 1, None unchanged, or refuse it by its name."""
     return None if value is None else require_whole_number(name, value)
 
 
 def require_whole_number(name: str, value: Any) -> int:
-    """Return an argument as an int >= 1, or refuse it by its name, None too."""
+    """Return an argument as an int >= 1, or refuse it by its name, None included."""
     try:
         return int(whole_number(value))
     except ValueError as error:
@@ -74,17 +96,33 @@ def _pair(value: Any, what: str) -> Any:
     try:
         if isinstance(value, (list, tuple)):
             height, width = value
-            return (whole_number(height), whole_number(width))
-        return whole_number(value)
+            pair: int | tuple[int, int] = (positive(height), positive(width))
+        else:
+            pair = positive(value)
     except ValueError:
         raise ValueError(
             f"must be {what} as a whole number of at least 1, or a (height, width) "
-            f"pair of them, not {value!r}"
+            f"pair of them, not {shown(value)}"
         ) from None
+    check_side(pair)
+    return pair
+
+
+def check_side(pixels: int | tuple[int, int]) -> None:
+    """Refuse sides that are larger than any image.
+
+    Raises:
+        ValueError: When a side is too large; names the limit.
+    """
+    if (max(pixels) if isinstance(pixels, tuple) else pixels) > MAX_SIDE:
+        raise ValueError(
+            f"must be at most {MAX_SIDE:,} pixels a side, not {shown(pixels)}: give "
+            "the size of your images"
+        )
 
 
 def as_size(value: Any) -> Size:
-    """Make a :class:`Size` of one side (a square) or of a (height, width) pair.
+    """Make a :class:`Size` from one side (a square) or a (height, width) pair.
 
     Args:
         value: Pixels, at least 1 each.

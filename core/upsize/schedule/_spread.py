@@ -1,4 +1,4 @@
-"""Some of many, spread evenly."""
+"""Pick some of many items, evenly spread."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Item = TypeVar("Item")
 
 
 def spread(items: Sequence[Item], most: int) -> list[Item]:
-    """Return at most so many of the items, with the first and the last of them.
+    """Return at most ``most`` of the items, evenly spread from first to last.
 
     Args:
-        items: In order.
-        most: At least 2.
+        items: Items in order.
+        most: Largest number of items to return, at least 2.
 
     Example:
         >>> spread(range(10), 4), spread("ab", 4)

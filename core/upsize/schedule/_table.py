@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
 
-if TYPE_CHECKING:
-    from upsize.schedule._plan import Plan
+from upsize.schedule._stage import Stage
 
-__all__ = ["stage_rows", "stage_table"]
+__all__ = ["align", "stage_rows", "stage_table"]
 
 _HEADER = (
     "from step",
@@ -19,17 +18,16 @@ _HEADER = (
 )
 
 
-def stage_rows(plan: Plan) -> list[tuple[str, ...]]:
+def stage_rows(
+    stages: Sequence[Stage], steps_per_epoch: int | None
+) -> list[tuple[str, ...]]:
     """Return a row for each stage, with a cell for each column of the header."""
-    total, final = plan.total_steps, plan.final_size
-    trained = plan.pixel_share * total * final.height * final.width
+    total = stages[-1].stop
+    trained = sum(stage.pixels for stage in stages)
     rows: list[tuple[str, ...]] = []
-    for stage in plan.stages:
+    for stage in stages:
         start, stop, size = stage
-        epoch = "-"
-        if plan.steps_per_epoch is not None:
-            epoch = f"{start / plan.steps_per_epoch:.4g}"
-        pixels = float(stage.pixels) / trained
+        epoch = "-" if steps_per_epoch is None else f"{start / steps_per_epoch:.4g}"
         rows.append(
             (
                 f"{start}",
@@ -37,23 +35,38 @@ def stage_rows(plan: Plan) -> list[tuple[str, ...]]:
                 epoch,
                 f"{size}",
                 f"{100 * (stop - start) / total:.1f} %",
-                f"{100 * pixels:.1f} %",
+                f"{100 * float(stage.pixels / trained):.1f} %",
             )
         )
     return rows
 
 
-def stage_table(plan: Plan) -> str:
-    """Return a line for each stage, and one with the share of pixels of them all."""
-    rows = [_HEADER, *stage_rows(plan)]
+def align(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Return rows as lines with aligned columns.
+
+    Args:
+        rows: Rows of cells, all with the same number of cells.
+        right: Indices of the right-aligned columns.
+
+    Example:
+        >>> print(align([("size", "steps"), ("112x112", "50")], right=[1]))
+        size     steps
+        112x112     50
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
+    return "\n".join(
         "  ".join(
-            cell.ljust(width) if name == "size" else cell.rjust(width)
-            for name, cell, width in zip(_HEADER, row, widths, strict=True)
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
-    ]
-    share = 100 * plan.pixel_share
-    lines.append(f"{share:.1f} % of the pixels of full-size training")
-    return "\n".join(lines)
+    )
+
+
+def stage_table(rows: Sequence[tuple[str, ...]], pixel_share: float) -> str:
+    """Return a line for each stage, and one with the share of pixels of all stages."""
+    numbers = [n for n, name in enumerate(_HEADER) if name != "size"]
+    return (
+        f"{align([_HEADER, *rows], numbers)}\n"
+        f"{100 * pixel_share:.1f} % of the pixels of full-size training"
+    )

@@ -1,7 +1,8 @@
 """The schedules of other systems, size for size; each function returns a schedule.
 
-A preset gives the sizes and their moments. What a system couples to the size besides
-(batch size, learning rate, augmentation) is named in the docstring and left to you.
+A preset has the sizes and their moments. If a system also couples other settings to the
+size (batch size, learning rate, augmentation), the docstring names them; set them
+yourself.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
-from upsize.schedule._base import IncreaseMode
 from upsize.schedule._linear import Linear
+from upsize.schedule._moment import IncreaseMode
 from upsize.schedule._multiscale import MultiScale
 from upsize.schedule._phases import Phases
 from upsize.schedule._ramp import Ramp
+from upsize.schedule._shown import shown
 from upsize.schedule._size import whole_number
 
 if TYPE_CHECKING:
@@ -55,14 +57,14 @@ _MOSAIC = {"mild": (0.5, 0.4), "medium": (0.5, 0.4), "hot": (0.6, 0.2)}
 
 
 def _choose(name: str, value: Any, options: Mapping[Any, Any]) -> Any:
-    """Look up an argument, or say what it may be."""
+    """Look up an argument, or raise with the allowed values."""
     if value not in options:
-        raise ValueError(f"{name} must be one of {list(options)}, not {value!r}")
+        raise ValueError(f"{name} must be one of {list(options)}, not {shown(value)}")
     return options[value]
 
 
 def fastxtend(**ramp: Any) -> Ramp:
-    """Return fastxtend's ``ProgressiveResize``: half size until the middle, 4 px a step.
+    """Return fastxtend's ``ProgressiveResize``: half size, then 4 px a step.
 
     Args:
         **ramp: Fields of :class:`Ramp`, whose names and defaults are fastxtend's;
@@ -94,11 +96,11 @@ def composer(
         initial_scale: First size as a share of the full one, in (0, 1].
         delay_fraction: Share of training before growth begins.
         finetune_fraction: Share of training at full size at the end.
-        size_increment: Every size is a multiple of this. A ``final_size`` that is none
-            is refused (Composer itself ends at 224 where the images have 225).
+        size_increment: Every size is a multiple of this. A ``final_size`` that is not a
+            multiple is refused (Composer itself ends at 224 for images of 225).
         final_size: Full size in pixels; ``None``: given to ``plan()``.
-        increase_mode: ``"batch"`` as for a ``max_duration`` in batches or samples;
-            ``"epoch"`` as for one in epochs, by which Composer counts whole epochs.
+        increase_mode: ``"batch"``: like a ``max_duration`` in batches or samples;
+            ``"epoch"``: like one in epochs, where Composer counts whole epochs.
 
     Note:
         Size = m round(W (i + (1 - i) f) / m), f = clip((t - delay) / (1 - finetune -
@@ -157,8 +159,8 @@ def ffcv(
     """Return the resolution ramp of FFCV's ImageNet trainer, in multiples of 32.
 
     Args:
-        epochs: One of FFCV's published lengths (16, 24, 32, 40, 56 or 88), which
-            brings the ramp; or ``None``, and the ramp is given.
+        epochs: One of FFCV's published lengths (16, 24, 32, 40, 56 or 88), which sets
+            the ramp; ``None``: ``start_ramp`` and ``end_ramp`` set it.
         min_res: First size in pixels, a multiple of 32.
         max_res: Last size in pixels, a multiple of 32.
         start_ramp: Last epoch, from 0, at ``min_res``.
@@ -168,8 +170,8 @@ def ffcv(
         ValueError: For another length, and when the ramp is given twice or not at all.
 
     Note:
-        Between the two epochs the size is interpolated and rounded, a half to the even
-        multiple. FFCV evaluates at 256 pixels. Source: ffcv-imagenet,
+        Between the two epochs the size is interpolated and rounded, and a half to the
+        even multiple. FFCV evaluates at 256 pixels. Source: ffcv-imagenet,
         train_imagenet.py, get_resolution, and rn50_configs.
 
     Example:
@@ -180,7 +182,7 @@ def ffcv(
     if epochs is not None:
         if start_ramp is not None or end_ramp is not None:
             raise ValueError(
-                f"epochs={epochs} brings its own ramp: leave out start_ramp and "
+                f"epochs={epochs} already sets the ramp: leave out start_ramp and "
                 "end_ramp, or epochs"
             )
         start_ramp, end_ramp = _choose("epochs", epochs, _FFCV_RAMPS)
@@ -190,7 +192,7 @@ def ffcv(
             "start_ramp and end_ramp"
         )
     if start_ramp == end_ramp:
-        # FFCV asks `epoch <= start_ramp` first: the jump comes an epoch later.
+        # FFCV tests `epoch <= start_ramp` first: the jump comes an epoch later.
         start_ramp = end_ramp = end_ramp + 1
     return Linear(
         initial_size=min_res,
@@ -216,9 +218,9 @@ def efficientnetv2(
 
     Note:
         Stage k of 0..3 trains at int(128 + (W - 128) (k + 1) / 4). The paper raises
-        regularisation with it: RandAugment from 5 to 10 (s), 15 (m) or 20 (l), mixup
-        and CutMix alpha from 0 to 0 (s), 0.2 (m) or 0.5 (l), dropout from 0.1 to 0.3
-        to 0.5. Source: google/automl, efficientnetv2, main.py and
+        regularization with the size: RandAugment from 5 to 10 (s), 15 (m) or 20 (l),
+        mixup and CutMix alpha from 0 to 0 (s), 0.2 (m) or 0.5 (l), dropout from 0.1 to
+        0.3 to 0.5. Source: google/automl, efficientnetv2, main.py and
         effnetv2_configs.py.
 
     Example:
@@ -244,7 +246,7 @@ def dawnbench(machines: Literal[1, 4, 8, 16] = 1) -> Phases:
         ValueError: For another number.
 
     Note:
-        Batch size, learning rate and the least scale of the random crop change with
+        Batch size, learning rate and the minimum scale of the random crop change with
         the size (one machine: 512, 224 and 128 images per GPU; rectangular
         validation from 288). Source: imagenet18, train.py.
 
@@ -299,7 +301,7 @@ def autoprog(final_size: int = 224) -> Phases:
         final_size: Full size W in pixels, a multiple of 32.
 
     Raises:
-        ValueError: When it is no multiple of 32.
+        ValueError: When it is not a multiple of 32.
 
     Note:
         Stage k of 0..3 begins before epoch int(k E / 4) and trains at W (1/2 + k / 6)
@@ -334,18 +336,18 @@ def yolox(
 
     Args:
         input_size: Size of the first ten steps in pixels, a multiple of 32.
-        multiscale_range: How many multiples of 32 a size may be above or below it, less
-            than there are in ``input_size``.
-        seed: Of the draws.
+        multiscale_range: How many multiples of 32 a size may be above or below
+            ``input_size``; must be below ``input_size / 32``.
+        seed: Seed of the draws.
 
     Raises:
-        ValueError: When a size is no multiple of 32 or below 32.
+        ValueError: When a size is not a multiple of 32, or below 32.
 
     Note:
-        The full size is the largest one, 800 pixels of 640: images are loaded at that
-        size, where YOLOX enlarges them. YOLOX draws on one process from Python's own
-        random state and broadcasts; here the draws are of a seed. It goes on to the
-        end, also in the 15 epochs without mosaic and mixup. Source: YOLOX,
+        The full size is the largest one, 800 pixels for 640: images are loaded at that
+        size, while YOLOX enlarges them. YOLOX draws in one process from Python's random
+        state and broadcasts the size; here the draws come from the seed. They continue
+        to the end, also in the 15 epochs without mosaic and mixup. Source: YOLOX,
         exp/yolox_base.py, random_resize, and core/trainer.py, after_iter.
 
     Example:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
@@ -17,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "core" / "loading"))
 from images import RAMP, Images
 
 
-def main(kind: str) -> None:
+def main(kind: str) -> dict[str, Any]:
     accelerator = Accelerator(
         cpu=True,
         gradient_accumulation_steps=2,
@@ -43,15 +44,14 @@ def main(kind: str) -> None:
                 planned.append(resize.plan.size_at(resize.optimizer_steps).width)
                 seen.append(labels.tolist())
                 accelerator.backward(model(images.float()).sum())
-    report = {
+    return {
         "world": accelerator.num_processes,
         "came": came,
         "planned": planned,
         "labels": seen,
-        "corrected": resize.corrected,
+        "corrected": resize.mismatched,
     }
-    finish(report)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    finish({kind: main(kind) for kind in sys.argv[1:]})

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from upsize.accelerate import ProgressiveResize
-from upsize.resize import Resizer
-from upsize.schedule import Phases, Ramp
+from upsize.schedule import Ramp
 
 RAMP = Ramp(final_size=32, increase_by=8)
 
@@ -100,26 +99,6 @@ class Run:
         return state
 
 
-def test_every_batch_has_the_size_of_its_step() -> None:
-    run = Run()
-    run.train()
-    assert run.resize is not None
-    assert run.widths == [run.resize.plan.size_at(n).width for n in range(20)]
-    assert len(set(run.widths)) == 3
-    run.resize.check_finished()
-
-
-def test_one_size_holds_through_a_window() -> None:
-    run = Run(accumulate=2)
-    run.train()
-    assert run.resize is not None
-    assert (run.resize.plan.total_steps, run.resize.plan.steps_per_epoch) == (12, 3)
-    steps = [epoch * 3 + batch // 2 for epoch in range(4) for batch in range(5)]
-    assert run.steps == steps
-    assert run.widths == [run.resize.plan.size_at(step).width for step in steps]
-    assert run.resize.optimizer_steps == 12
-
-
 def test_windows_across_epochs() -> None:
     accelerator = Accelerator(
         cpu=True,
@@ -167,16 +146,6 @@ def test_bad_lengths_with_windows_across_epochs(
     assert resize.plan.total_steps == 7
 
 
-def test_a_schedule_that_never_resizes_is_bit_identical_to_no_adapter() -> None:
-    plain = Run(resizer=False)
-    plain.train()
-    plain.accelerator.free_memory()
-    idle = Run(schedule=Ramp(initial_size=1.0, final_size=32))
-    idle.train()
-    for name, value in plain.weights().items():
-        assert torch.equal(idle.weights()[name], value), name
-
-
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("stop", [4, 7, 10, 12])
 def test_a_resumed_run_is_bit_identical(
@@ -198,17 +167,6 @@ def test_a_resumed_run_is_bit_identical(
     if accumulate == 1:  # gradients of half a window are in no checkpoint
         for name, value in whole.weights().items():
             assert torch.equal(resumed.weights()[name], value), name
-
-
-def test_another_length_never_shrinks(tmp_path: Path) -> None:
-    short = Run(epochs=3)
-    short.train(stop=13, to=tmp_path)
-    assert short.widths[-1] == 32
-    longer = Run(epochs=12)
-    with pytest.warns(UserWarning, match="saved run has 15 steps and this one 60"):
-        longer.accelerator.load_state(str(tmp_path))
-    assert longer.resize is not None
-    assert longer.resize.size == (32, 32)
 
 
 def test_a_checkpoint_from_before_loads(tmp_path: Path) -> None:
@@ -285,17 +243,6 @@ def test_the_summary_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == resize.plan.summary() + "\n"
 
 
-def test_preallocate_leaves_no_trace() -> None:
-    run = Run()
-    assert run.resize is not None
-    before = {name: value.clone() for name, value in run.weights().items()}
-    random = torch.get_rng_state()
-    run.resize.preallocate(run.model, (torch.zeros(4, 3, 32, 32), torch.zeros(4)))
-    assert torch.equal(torch.get_rng_state(), random)
-    for name, value in run.weights().items():
-        assert torch.equal(before[name], value), name
-
-
 class Stream(IterableDataset[Any]):
     def __iter__(self) -> Any:
         yield from torch.rand(20, 3, 32, 32)
@@ -314,11 +261,6 @@ class TestBadUse:
             ValueError, match=r"is a DataLoader that accelerator\.prepare"
         ):
             next(run.resize.batches(loader))
-
-    def test_two_instances(self) -> None:
-        run = Run()
-        with pytest.raises(ValueError, match="has a ProgressiveResize already"):
-            ProgressiveResize(RAMP, run.accelerator, loader=run.loader, epochs=4)
 
     def test_no_length(self) -> None:
         accelerator = Accelerator(cpu=True)
@@ -349,54 +291,6 @@ class TestBadUse:
         # A refusal leaves the accelerator free for the next try.
         ProgressiveResize(RAMP, accelerator, loader=loader, epochs=4, verbose=False)
 
-    def test_images_of_another_size(self) -> None:
-        accelerator = Accelerator(cpu=True)
-        loader = accelerator.prepare(DataLoader(dataset(), 4))
-        large = ProgressiveResize(
-            Ramp(final_size=64), accelerator, loader=loader, epochs=4, verbose=False
-        )
-        with pytest.raises(
-            ValueError, match=r"images are 32x32 and final_size is 64x64"
-        ):
-            next(large.batches(loader))
-        large.remove()
-        small = ProgressiveResize(
-            Ramp(final_size=16), accelerator, loader=loader, epochs=4, verbose=False
-        )
-        with pytest.warns(UserWarning, match="final_size is 16x16") as caught:
-            widths = [images.shape[-1] for images, _ in small.batches(loader)]
-        assert (widths, len(caught)) == ([8] * 5, 1)
-
-    def test_no_images(self) -> None:
-        accelerator = Accelerator(cpu=True)
-        loader = accelerator.prepare(DataLoader(torch.zeros(20), 4))
-        resize = ProgressiveResize(
-            RAMP, accelerator, loader=loader, epochs=4, verbose=False
-        )
-        with pytest.raises(ValueError, match="image"):
-            next(resize.batches(loader))
-
-    def test_training_that_ends_early(self) -> None:
-        run = Run()
-        run.epochs = 3
-        run.train()
-        assert run.resize is not None
-        with pytest.warns(UserWarning, match="after 15 of 20 steps at 24x24"):
-            run.resize.check_finished()
-
-
-def test_masks_follow() -> None:
-    accelerator = Accelerator(cpu=True)
-    masks = torch.ones(8, 32, 32, dtype=torch.int64)
-    data = TensorDataset(torch.rand(8, 3, 32, 32), masks)
-    loader = accelerator.prepare(DataLoader(data, 4))
-    resize = ProgressiveResize(
-        RAMP, accelerator, loader=loader, epochs=4, verbose=False,
-        resizer=Resizer(targets={1: "mask"}),
-    )  # fmt: skip
-    images, mask = next(resize.batches(loader))
-    assert images.shape[-2:] == mask.shape[-2:] == (16, 16)
-
 
 @pytest.mark.parametrize("part", [False, True])
 def test_a_compiled_model_and_too_many_sizes_warn(part: bool) -> None:
@@ -419,13 +313,3 @@ def test_a_compiled_model_and_too_many_sizes_warn(part: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ProgressiveResize(RAMP, accelerator, loader=loader, epochs=4, verbose=False)
-
-
-def test_epochs_of_the_schedule() -> None:
-    accelerator = Accelerator(cpu=True)
-    loader = accelerator.prepare(DataLoader(dataset(), 4))
-    resize = ProgressiveResize(
-        Phases(phases=[(0, 16), (3, 32)]), accelerator, loader=loader, epochs=4,
-        verbose=False,
-    )  # fmt: skip
-    assert resize.plan.stages[-1].start == 15

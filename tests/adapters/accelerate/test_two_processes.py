@@ -1,24 +1,51 @@
-"""Two real processes over gloo agree on every size without talking about it."""
+"""Two real processes over gloo agree on every size, or both refuse to train."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.adapters.torchrun import two_reports
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
+KINDS = ["map", "split", "uneven", "stream"]
 
 
-@pytest.mark.parametrize("kind", ["map", "split", "uneven", "stream"])
-def test_the_same_sizes_on_both(kind: str, tmp_path: Path) -> None:
-    first, second = two_reports(SCRIPT, kind, str(tmp_path))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("states")
+
+
+@pytest.fixture(scope="module")
+def reports(folder: Path) -> list[dict[str, Any]]:
+    """What each process says of each kind; they are started once."""
+    return two_reports(SCRIPT, str(folder), *KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_sizes_on_both(
+    kind: str, reports: list[dict[str, Any]], folder: Path
+) -> None:
+    first, second = (report[kind] for report in reports)
     assert first["world"] == second["world"] == 2
     assert first["as planned"]
     assert second["as planned"]
     assert first["seen"] == second["seen"]
     assert len({size for _, size in first["seen"]}) == 3
     assert first["steps"] == second["steps"] == first["total"]
-    assert json.loads((tmp_path / "upsize.json").read_text())["step"] == first["steps"]
+    saved = json.loads((folder / kind / "upsize.json").read_text())
+    assert saved["step"] == first["steps"]
     assert first["weights"] == second["weights"]
+
+
+def test_each_node_saves_and_one_without_its_state_is_refused(
+    reports: list[dict[str, Any]],
+) -> None:
+    first, second = (report["nodes"] for report in reports)
+    assert first["found"]
+    assert second["found"]
+    assert first["refused"] == second["refused"]
+    assert "rank 0 at step 5 of 20" in first["refused"]
+    assert "rank 1 at step 0 of 20" in first["refused"]

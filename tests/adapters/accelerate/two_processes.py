@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration
+from accelerate import Accelerator, PartialState
+from accelerate.utils import DataLoaderConfiguration, ProjectConfiguration
 from tests.adapters.torchrun import finish
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
@@ -32,7 +33,7 @@ class Stream(IterableDataset[Any]):
         yield from (images[index] for index in range(len(images)))
 
 
-def main(kind: str) -> None:
+def main(kind: str, folder: str) -> dict[str, Any]:
     accelerator = Accelerator(
         cpu=True,
         gradient_accumulation_steps=2,
@@ -70,11 +71,11 @@ def main(kind: str) -> None:
                 optimizer.zero_grad()
     weights = torch.cat([p.detach().flatten() for p in model.parameters()])
     planned = [(step, resize.plan.size_at(step).width) for step, _ in seen]
-    accelerator.save_state(sys.argv[2])
+    accelerator.save_state(folder)
     accelerator.wait_for_everyone()
     resize.fast_forward(0)
-    accelerator.load_state(sys.argv[2])
-    report = {
+    accelerator.load_state(folder)
+    return {
         "world": accelerator.num_processes,
         "seen": seen,
         "as planned": planned == seen,
@@ -82,8 +83,42 @@ def main(kind: str) -> None:
         "total": resize.plan.total_steps,
         "weights": weights.double().sum().item(),
     }
-    finish(report)
+
+
+def nodes(folder: str) -> dict[str, Any]:
+    """Save on each of two nodes, lose the file of one, and load."""
+    accelerator = Accelerator(
+        cpu=True,
+        project_config=ProjectConfiguration(save_on_each_node=True),
+    )
+    # As on two machines of one process each.
+    PartialState().local_process_index = 0
+    loader = accelerator.prepare(DataLoader(Images(), 4, drop_last=True))
+    resize = ProgressiveResize(
+        Ramp(final_size=16, increase_by=4), accelerator, loader=loader, epochs=4,
+        verbose=False,
+    )  # fmt: skip
+    for _ in resize.batches(loader):
+        pass
+    own = Path(folder, str(accelerator.process_index))
+    accelerator.save_state(str(own))
+    saved = Path(own, "upsize.json")
+    found = saved.exists()
+    accelerator.wait_for_everyone()
+    if accelerator.process_index == 1:
+        saved.unlink(missing_ok=True)
+    resize.fast_forward(0)
+    accelerator.load_state(str(own))
+    try:
+        next(iter(resize.batches(loader)))
+    except ValueError as error:
+        refused = str(error)
+    else:
+        refused = ""
+    return {"found": found, "refused": refused}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    root, *kinds = sys.argv[1:]
+    report = {kind: main(kind, f"{root}/{kind}") for kind in kinds}
+    finish(report | {"nodes": nodes(f"{root}/nodes")})

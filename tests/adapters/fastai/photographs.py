@@ -56,6 +56,6 @@ def plain(
     return block.dataloaders(range(COUNT + 4), **settings)
 
 
-def small(*args: Any, progress: Any = None, set_size: Any = None, **more: Any) -> Any:
+def small(*args: Any, resize: Any = None, set_size: Any = None, **more: Any) -> Any:
     """Make the same loaders, sized."""
-    return sized(plain(*args, **more), progress, set_size=set_size)
+    return sized(plain(*args, **more), resize, set_size=set_size)

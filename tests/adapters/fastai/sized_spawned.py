@@ -26,7 +26,7 @@ def main() -> None:
     report = {
         "came": [width for _, width in came.sizes],
         "planned": [width for _, width in planned(resize, range(2 * 7))],
-        "corrected": resize.corrected,
+        "corrected": resize.mismatched,
     }
     print(json.dumps(report))
 

@@ -130,7 +130,7 @@ def test_the_random_state_of_the_current_gpu_is_put_back(monkeypatch: Any) -> No
         kept.extend(devices)
         yield
 
-    monkeypatch.setattr("upsize.fastai._peek.random_state", keep)
+    monkeypatch.setattr("upsize.fastai._peek.restoring_random_state", keep)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
     loader = DataLoader(tensors(4), 4)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import json
 import random
 import subprocess
 import sys
@@ -300,19 +302,22 @@ def test_tracking_callbacks_are_told_of_losses_at_different_sizes(
 
 
 LOAD = """
-import sys, warnings
+import json, sys, warnings
 warnings.simplefilter("ignore")
 sys.modules["upsize"] = None
-sys.path.insert(0, {folder!r})
+sys.path.insert(0, ".")
 import network_of_test
+import torch
 from fastai.learner import load_learner
-try:
-    learn = load_learner({file!r})
-except UnboundLocalError as error:  # fastai loses the error that counts
-    raise error.__context__ or error
-print([getattr(t, "size", None) for t in learn.dls.train.after_batch.fs])
-print(learn.model(__import__("torch").rand(1, 3, 32, 32)).shape)
-print(any("upsize" in name for name in sys.modules if sys.modules[name]))
+for file in sys.argv[1:]:
+    try:
+        learn = load_learner(file)
+    except UnboundLocalError as error:  # fastai loses the error that counts
+        raise error.__context__ or error
+    sizes = [str(getattr(t, "size", None)) for t in learn.dls.train.after_batch.fs]
+    shape = list(learn.model(torch.rand(1, 3, 32, 32)).shape)
+    found = any("upsize" in name for name in sys.modules if sys.modules[name])
+    print(json.dumps([sizes, shape, found]))
 """
 DATA = """
 import numpy as np
@@ -325,20 +330,12 @@ def get_y(i):
 """
 
 
-@pytest.mark.parametrize("tfms", ["aug", "sized"])
-@pytest.mark.parametrize("inside", [False, True])
-def test_an_export_holds_full_size_and_needs_no_upsize(
-    tmp_path: Path, tfms: str, inside: bool, monkeypatch: Any
-) -> None:
+def export(folder: Path, file: str, tfms: str, inside: bool) -> None:
+    """Export a learner whose fit is interrupted, inside of the fit or after it."""
+    import network_of_test  # type: ignore[import-not-found]
     from fastai.data.block import CategoryBlock, DataBlock
     from fastai.vision.data import ImageBlock
 
-    (tmp_path / "network_of_test.py").write_text(DATA)
-    monkeypatch.syspath_prepend(tmp_path)
-    import network_of_test  # type: ignore[import-not-found]
-
-    monkeypatch.delitem(sys.modules, "network_of_test")
-    sys.modules["network_of_test"] = network_of_test
     block = DataBlock(
         (ImageBlock, CategoryBlock), get_x=network_of_test.get_x,
         get_y=network_of_test.get_y, batch_tfms=TFMS[tfms](),
@@ -350,7 +347,7 @@ def test_an_export_holds_full_size_and_needs_no_upsize(
             torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 2)
         ),
         loss_func=torch.nn.functional.cross_entropy,
-        path=tmp_path,
+        path=folder,
         cbs=callback(),
     )
     learn.remove_cb(learn.progress)
@@ -360,24 +357,34 @@ def test_an_export_holds_full_size_and_needs_no_upsize(
             if self.train_iter == 9:
                 if inside:
                     with learn.removed_cbs(self):
-                        learn.export("export.pkl")
+                        learn.export(file)
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         learn.fit(4, cbs=Export())
     if not inside:
-        learn.export("export.pkl")
-    code = LOAD.format(folder=str(tmp_path), file=str(tmp_path / "export.pkl"))
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
-    )
+        learn.export(file)
+
+
+def test_an_export_holds_full_size_and_needs_no_upsize(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "network_of_test.py").write_text(DATA)
+    monkeypatch.syspath_prepend(tmp_path)
+    kinds = list(itertools.product(["aug", "sized"], [False, True]))
+    files = [f"{tfms}-{inside}.pkl" for tfms, inside in kinds]
+    for file, kind in zip(files, kinds, strict=True):
+        export(tmp_path, file, *kind)
+    # All of them in one process without upsize.
+    command = [sys.executable, "-c", LOAD, *files]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    sizes, shape, found = done.stdout.splitlines()
-    full = "32" if tfms == "sized" else "None"
-    assert full in sizes
-    assert "16" not in sizes
-    assert shape == "torch.Size([1, 2])"
-    assert found == "False"
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    for (tfms, _), (sizes, shape, found) in zip(kinds, reports, strict=True):
+        assert ("32" if tfms == "sized" else "None") in " ".join(sizes)
+        assert "16" not in " ".join(sizes)
+        assert shape == [1, 2]
+        assert not found
 
 
 def test_activation_stats_and_a_removed_callback() -> None:

@@ -53,7 +53,7 @@ def test_the_constructor_is_the_references() -> None:
             {"empty_cache": True, "schedule": Phases(phases=[(0, 16), (2, 32)])},
             "empty_cache=True needs increase_mode",
         ),
-        ({"schedule": Ramp(), "start": 0.4}, "start given beside schedule="),
+        ({"schedule": Ramp(), "start": 0.4}, "start cannot be combined with schedule="),
         ({"schedule": Ramp(final_size=32), "final_size": 64}, "final_size"),
     ],
 )
@@ -79,12 +79,12 @@ def refused(message: str, dls: Any, **arguments: Any) -> None:
 
 @pytest.mark.parametrize("tfms", ["aug", "sized", "crop"])
 def test_resize_targ_without_a_resize_step(tfms: str) -> None:
-    refused("resize_targ=True needs a resize step", loaders(TFMS[tfms]()), resize_targ=True)  # fmt: skip
+    refused("needs a separate resize step", loaders(TFMS[tfms]()), resize_targ=True)
 
 
 @pytest.mark.parametrize("mode", ["area", "nearest-exact"])
 def test_a_mode_that_the_transforms_do_not_have(mode: str) -> None:
-    refused(f"resize_mode='{mode}' cannot be told", loaders(TFMS["sized"]()), resize_mode=mode)  # fmt: skip
+    refused(f"'{mode}' does not work", loaders(TFMS["sized"]()), resize_mode=mode)
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def test_fit_one_cycle_and_a_second_fit() -> None:
     learn.fit_one_cycle(4)
     once = planned(resize, range(4 * BATCHES))
     assert seen.train[6 * BATCHES :] == once
-    assert resize.plan.schedule.increase_by == 2
+    assert resize.plan.schedule["increase_by"] == 2
 
 
 def test_epochs_count_anew_in_each_fit() -> None:

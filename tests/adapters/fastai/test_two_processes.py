@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.adapters.torchrun import two_reports
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
+# Batch transforms, or a sized loader's number of workers.
+KINDS = ["none", "aug", "sized 0", "sized 2"]
 
 
-@pytest.mark.parametrize("tfms", ["none", "aug"])
-def test_the_same_sizes_on_both(tfms: str, tmp_path: Path) -> None:
-    first, second = two_reports(SCRIPT, tfms, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each process says of each kind; they are started once."""
+    return two_reports(SCRIPT, *KINDS, cwd=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_sizes_on_both(kind: str, reports: list[dict[str, Any]]) -> None:
+    first, second = (report[kind] for report in reports)
     assert first["world"] == second["world"] == 2
     assert first["as planned"]
     assert first == second
     assert (min(first["widths"]), max(first["widths"])) == (8, 16)
+    if kind.startswith("sized"):
+        assert first["came"] == first["widths"]
+        assert first["corrected"] == 0

@@ -53,7 +53,7 @@ class Module(L.LightningModule):
             "came": self.came,
             "planned": self.planned,
             "labels": self.labels,
-            "corrected": resize.corrected,
+            "corrected": resize.mismatched,
         }
         Path(sys.argv[3], f"{self.global_rank}.json").write_text(json.dumps(report))
 

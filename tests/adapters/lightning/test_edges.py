@@ -9,7 +9,6 @@ from typing import Any
 
 import lightning.pytorch as L
 import pytest
-from lightning.pytorch.callbacks import EarlyStopping
 from tests.adapters.lightning.test_sizes import Stream, TwoOptimizers
 from tests.adapters.lightning.tools import (
     Module,
@@ -125,26 +124,6 @@ class TestManualOptimisation:
         assert stopped.widths == whole.widths[-len(stopped.widths) :]
 
 
-def test_early_stopping_warns(tmp_path: Path) -> None:
-    class Constant(Module):
-        def on_train_epoch_end(self) -> None:
-            self.log("constant", 1.0)
-
-    stop = EarlyStopping("constant", patience=1, check_on_train_epoch_end=True)
-    made = trainer(tmp_path, callback(), stop)
-    with pytest.warns(UserWarning, match="ended at 16x16, not at the full size 32x32"):
-        made.fit(Constant(), loader())
-
-
-def test_a_schedule_that_never_ends_at_full_size_warns_once(tmp_path: Path) -> None:
-    late = callback(Ramp(initial_size=16, start=0.5, finish=1.0, increase_by=16))
-    with pytest.warns(UserWarning, match="full size") as caught:
-        fit(tmp_path, callback(Ramp(start=1.0, finish=1.0)))
-    found = [w for w in caught if "full size" in str(w.message)]
-    assert len(found) == 1
-    fit(tmp_path, late)
-
-
 def test_barebones(tmp_path: Path) -> None:
     resize, module = callback(), Module()
     L.Trainer(callbacks=[resize], max_epochs=4, accelerator="cpu", barebones=True).fit(
@@ -188,7 +167,9 @@ def test_the_cache_is_emptied_on_every_change(
             is_available=lambda there=available: there,
             empty_cache=lambda calls=emptied, by=resize: calls.append(by.size),
         )
-        monkeypatch.setattr("upsize.lightning._run.torch", SimpleNamespace(cuda=cuda))
+        monkeypatch.setattr(
+            "upsize.run._training_run.torch", SimpleNamespace(cuda=cuda)
+        )
         fit(tmp_path, resize)
         assert emptied == (list(resize.plan.sizes) if available else [])
 
@@ -203,27 +184,11 @@ class TestPreallocate:
             fit(tmp_path, callback(preallocate=True), NoForward())
         assert "preallocate=True" in caught.value.__notes__[0]
 
-    def test_images_that_are_too_large(self, tmp_path: Path) -> None:
-        resize, module = callback(Ramp(), final_size=16, preallocate=True), Module()
-        with pytest.warns(UserWarning, match="final_size is 16x16"):
-            fit(tmp_path, resize, module)
-        assert max(module.widths) == 16
-
 
 class TestBadArguments:
-    def test_what_is_no_schedule(self) -> None:
-        with pytest.raises(TypeError, match=r"Ramp\(final_size=224\), not 0.5"):
-            callback(0.5)
-
     def test_a_length(self) -> None:
         with pytest.raises(ValueError, match=r"total_steps must be .* not 0"):
             callback(total_steps=0)
-
-
-def test_images_too_small_in_a_later_batch(tmp_path: Path) -> None:
-    batches = Batches(*loader(8), *loader(4, 24))
-    with pytest.raises(ValueError, match="images are 24x24 and final_size is 32x32"):
-        trainer(tmp_path, callback()).fit(Module(), batches)
 
 
 def test_a_plan_that_does_not_fit_the_run(tmp_path: Path) -> None:

@@ -12,10 +12,8 @@ from typing import Any
 import lightning.pytorch as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, OnExceptionCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from tests.adapters.lightning.tools import Module, callback, loader, trainer
-
-from upsize.schedule import Ramp
 
 _FIT = inspect.signature(L.Trainer.fit).parameters
 
@@ -55,54 +53,8 @@ def test_from_every_checkpoint(more: dict[str, Any], tmp_path: Path) -> None:
         assert module.widths == [sizes.get(step, 32) for step in module.steps]
 
 
-def test_after_an_exception(tmp_path: Path) -> None:
-    class Failing(Module):
-        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-            if self.trainer.global_step == 13:
-                raise RuntimeError
-            return super().training_step(batch, batch_idx)
-
-    whole, _ = saved(tmp_path / "whole")
-    made = trainer(
-        tmp_path, callback(), OnExceptionCheckpoint(tmp_path), enable_checkpointing=True
-    )
-    with pytest.raises(RuntimeError):
-        made.fit(Failing(), loader())
-    module = Module()
-    trainer(tmp_path, callback()).fit(
-        module, loader(), ckpt_path=str(tmp_path / "on_exception.ckpt")
-    )
-    assert module.widths == whole.widths[13:]
-
-
 def middle(tmp_path: Path) -> str:
     return str(next(tmp_path.glob("step=15.ckpt")))
-
-
-def test_a_longer_run_never_shrinks(tmp_path: Path) -> None:
-    whole, _ = saved(tmp_path)
-    resize, module = callback(), Module()
-    with pytest.warns(UserWarning, match="saved run has 20 steps and this one 60"):
-        trainer(tmp_path, resize, max_epochs=12).fit(
-            module, loader(), ckpt_path=middle(tmp_path)
-        )
-    assert whole.widths[15] == 32
-    assert set(module.widths) == {32}
-    # The rebound plan is what is saved from then on.
-    assert resize.state_dict()["plan"]["total_steps"] == 60
-
-
-def test_a_shorter_run_reaches_full_size_where_its_plan_does(tmp_path: Path) -> None:
-    saved(tmp_path, max_epochs=12)
-    checkpoint = str(next(tmp_path.glob("step=12.ckpt")))
-    resize, module = callback(), Module()
-    with pytest.warns(UserWarning, match="saved run has 60 steps and this one 20"):
-        trainer(tmp_path, resize, max_epochs=4).fit(
-            module, loader(), ckpt_path=checkpoint
-        )
-    fresh = Ramp(initial_size=16, increase_by=8, final_size=32).plan(total_steps=20)
-    assert module.steps[0] == 12
-    assert module.widths == [fresh.size_at(n).width for n in module.steps]
 
 
 def test_a_checkpoint_from_before_the_callback(tmp_path: Path) -> None:
@@ -116,22 +68,6 @@ def test_a_checkpoint_from_before_the_callback(tmp_path: Path) -> None:
     )
     assert module.steps[0] == 12
     assert module.widths == [resize.plan.size_at(n).width for n in module.steps]
-
-
-def test_another_schedule_is_refused(tmp_path: Path) -> None:
-    saved(tmp_path)
-    with pytest.raises(ValueError, match="of another schedule"):
-        trainer(tmp_path, callback(Ramp())).fit(
-            Module(), loader(), ckpt_path=middle(tmp_path)
-        )
-
-
-@pytest.mark.parametrize("state", [{"total": 3}, {"plan": {}}, {"plan": None}, [1]])
-def test_a_corrupt_state_is_refused(state: Any) -> None:
-    resize = callback()
-    with pytest.raises(ValueError, match=r"state of .* is broken"):
-        resize.load_state_dict(state)
-    assert resize.state_dict() == {}
 
 
 def test_the_state_is_there_before_training_starts(tmp_path: Path) -> None:

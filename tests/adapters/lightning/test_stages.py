@@ -50,17 +50,6 @@ class Tuned(Module):
 
 
 class TestOtherStages:
-    def test_everything_but_training_is_at_full_size(self, tmp_path: Path) -> None:
-        resize, module = callback(), Module()
-        made = trainer(tmp_path, resize, num_sanity_val_steps=2)
-        made.fit(module, loader(), loader())
-        assert module.widths == planned(resize, range(20))
-        made.validate(module, loader(), verbose=False)
-        made.test(module, loader(), verbose=False)
-        made.predict(module, loader())
-        assert set(module.others["val"]) == {32}
-        assert set(module.others["test"]) == set(module.others["predict"]) == {32}
-
     def test_validation_at_the_size_of_training_when_asked(
         self, tmp_path: Path
     ) -> None:
@@ -109,28 +98,6 @@ class TestOtherStages:
 
 
 class TestRestored:
-    def test_after_success(self, tmp_path: Path) -> None:
-        made = trainer(tmp_path, callback())
-        made.fit(Module(), loader())
-        assert not hooked(made)
-
-    @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-    def test_after_an_error_and_ctrl_c(
-        self, error: type[BaseException], tmp_path: Path
-    ) -> None:
-        class Failing(Module):
-            def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-                if self.trainer.global_step == 3:
-                    raise error
-                return super().training_step(batch, batch_idx)
-
-        made, module = trainer(tmp_path, callback()), Failing()
-        with pytest.raises((error, SystemExit)):
-            made.fit(module, loader())
-        assert not hooked(made)
-        made.validate(module, loader(), verbose=False)
-        assert set(module.others["val"]) == {32}
-
     def test_under_another_tool_s_wrapper(self, tmp_path: Path) -> None:
         class Tool(L.Callback):
             def setup(self, trainer: Any, *_: Any, **__: Any) -> None:
@@ -145,24 +112,9 @@ class TestRestored:
             made.validate(module, loader(), verbose=False)
             assert set(module.others["val"]) == {32}
 
-    def test_a_second_fit_begins_afresh(self, tmp_path: Path) -> None:
-        resize = callback()
-        first = fit(tmp_path, resize)
-        assert fit(tmp_path, resize).widths == first.widths
-
 
 def weights(module: Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def test_a_schedule_that_never_resizes_is_bit_identical_to_no_callback(
-    tmp_path: Path,
-) -> None:
-    plain, idle = Module(), Module()
-    trainer(tmp_path).fit(plain, loader())
-    trainer(tmp_path, callback(Ramp(initial_size=1.0))).fit(idle, loader())
-    for name, value in weights(plain).items():
-        assert torch.equal(weights(idle)[name], value), name
 
 
 class Dropped(Module):
@@ -277,26 +229,6 @@ class TestBadUse:
 
         with pytest.raises(ValueError, match=r"training_step\(dataloader_iter\)"):
             fit(tmp_path, callback(), Stepper())
-
-    def test_no_images(self, tmp_path: Path) -> None:
-        data: Any = torch.utils.data.DataLoader(torch.zeros(20), batch_size=4)  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="image"):
-            trainer(tmp_path, callback()).fit(Module(), data)
-
-    def test_final_sizes(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="leave one of them out"):
-            callback(Ramp(final_size=32), final_size=64)
-        with pytest.raises(ValueError, match="at least 1"):
-            callback(final_size=0)
-        with pytest.raises(
-            ValueError, match="images are 32x32 and final_size is 64x64"
-        ):
-            fit(tmp_path, callback(Ramp(), final_size=64))
-        small = callback(Ramp(), final_size=16)
-        with pytest.warns(UserWarning, match="final_size is 16x16") as caught:
-            module = fit(tmp_path, small)
-        assert max(module.widths) == 16
-        assert sum("final_size" in str(warning.message) for warning in caught) == 1
 
     def test_a_fast_dev_run_does_not_warn(self, tmp_path: Path) -> None:
         with warnings.catch_warnings(record=True) as caught:

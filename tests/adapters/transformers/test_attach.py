@@ -18,10 +18,10 @@ from tests.adapters.transformers.tools import (
 )
 from transformers import Trainer
 
-from upsize.follow import Applier
+from upsize.follow import FollowSize
 from upsize.schedule import Ramp
 from upsize.transformers import attach
-from upsize.transformers._session import METHODS
+from upsize.transformers._session import Session
 
 RAMP = Ramp(increase_by=8)
 
@@ -43,7 +43,7 @@ def test_as_the_mixin(make: Any, tmp_path: Path) -> None:
     assert made.seen == expected.seen
     assert resizing.plan == expected.plan
     assert resizing.size == (32, 32)
-    assert resizing.corrected == 0
+    assert resizing.mismatched == 0
     assert all(map(torch.equal, weights(made).values(), weights(expected).values()))
 
 
@@ -83,7 +83,7 @@ class TestRemove:
         made.seen.clear()
         made.train()
         assert {width for *_, width in made.seen} == {32}
-        assert not set(METHODS) & set(vars(made))
+        assert not set(Session.METHODS) & set(vars(made))
 
     def test_under_a_tool_that_came_later(self, tmp_path: Path) -> None:
         made = plain(tmp_path)
@@ -148,7 +148,7 @@ def test_nothing_stays_after_an_error(
             return super().forward(pixel_values, labels)
 
     model = Failing()
-    follow = Applier({"dropout": (0.1, 0.4)}, model)
+    follow = FollowSize({"dropout": (0.1, 0.4)}, model)
     if attached:
         made = plain(tmp_path, model)
         attach(made, RAMP, verbose=False, follow=follow)

@@ -108,7 +108,7 @@ def test_the_loader_makes_the_size_of_the_step(window: int, tmp_path: Path) -> N
     assert made.seen == planned(made)
     assert made.widths == widths(made)
     assert len(set(widths(made))) == 3
-    assert made.corrected == 0
+    assert made.mismatched == 0
 
 
 @pytest.mark.parametrize("persistent", [False, True])
@@ -119,7 +119,7 @@ def test_with_workers(persistent: bool, tmp_path: Path) -> None:
     )  # fmt: skip
     made.train()
     assert made.seen == planned(made)
-    assert made.corrected == 0
+    assert made.mismatched == 0
 
 
 def test_the_same_images_in_the_same_order(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_resumed(step: int, ignore: bool, tmp_path: Path) -> None:
     made.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{step}"))
     assert made.seen == planned(made)
     assert made.seen[0][0] == step
-    assert made.corrected == 0
+    assert made.mismatched == 0
     # Within an epoch the Trainer itself draws other crops than an uninterrupted run.
     if not ignore and step == 10:
         for name, value in weights(whole).items():
@@ -160,10 +160,10 @@ def test_a_dataset_without_transforms(set_size: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     made.train()
     assert made.widths == widths(made)
-    assert made.corrected == 0
+    assert made.mismatched == 0
 
 
-def test_corrected_batches(tmp_path: Path) -> None:
+def test_mismatched_batches(tmp_path: Path) -> None:
     class Full(Function):
         def __getitem__(self, index: int) -> Any:
             return {"pixel_values": torch.rand(3, 32, 32), "labels": index % 2}
@@ -171,10 +171,11 @@ def test_corrected_batches(tmp_path: Path) -> None:
     made = trainer(
         tmp_path, schedule=RAMP, sized=True, set_size=nothing, train_dataset=Full()
     )
-    with pytest.warns(UserWarning, match="15 batches came from the sized loader"):
+    with pytest.warns(UserWarning, match="batches came from the sized loader") as told:
         made.train()
+    assert [str(each.message).split()[0] for each in told] == ["5", "15"]
     assert made.seen == planned(made)
-    assert made.corrected == 15
+    assert made.mismatched == 15
 
 
 def test_a_loader_of_the_user_s(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_a_loader_of_the_user_s(tmp_path: Path) -> None:
     made: Any = trainer(tmp_path, kind=Own, schedule=RAMP, sized=True)
     made.train()
     assert made.seen == planned(made)
-    assert made.corrected == 0
+    assert made.mismatched == 0
 
 
 def test_attached(tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_attached(tmp_path: Path) -> None:
     # Outside of training it makes the full size.
     assert {batch["pixel_values"].shape[-1] for batch in loader} == {32}
     made.train()
-    assert resizing.corrected == 0
+    assert resizing.mismatched == 0
     assert resizing.size == (32, 32)
 
 

@@ -24,7 +24,7 @@ from tests.adapters.transformers.tools import (
 )
 from torch import nn
 from torch.utils.data import IterableDataset
-from transformers import BatchFeature, Trainer, TrainerCallback, TrainingArguments
+from transformers import BatchFeature, Trainer, TrainingArguments
 from transformers.trainer_utils import set_seed
 
 from upsize.resize import Resizer
@@ -158,14 +158,6 @@ def test_max_steps(tmp_path: Path) -> None:
     assert made.plan.steps_per_epoch == BATCHES
 
 
-def test_schedules_in_epochs(tmp_path: Path) -> None:
-    schedule = Phases(phases=[(0, 16), (2, 24), ("17st", 32)])
-    made = trainer(tmp_path, schedule=schedule)
-    made.train()
-    widths = [width for *_, width in made.seen]
-    assert widths == [16] * 10 + [24] * 7 + [32] * 3
-
-
 class Stream(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Any]:
         images = Images()
@@ -188,16 +180,6 @@ class TestStreams:
         with pytest.raises(ValueError, match="epoch") as caught:
             made.train()
         assert "give moments as shares" in caught.value.__notes__[0]
-
-
-def test_early_stopping(tmp_path: Path) -> None:
-    class Stop(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            control.should_training_stop = state.global_step == 8
-
-    made = trainer(tmp_path, schedule=RAMP, callbacks=[Stop()])
-    with pytest.warns(UserWarning, match="ended at 16x16, not at the full size 32x32"):
-        made.train()
 
 
 class TestLosses:
@@ -255,33 +237,11 @@ def test_batch_features(tmp_path: Path) -> None:
 
 
 class TestFullSize:
-    def test_named_by_the_schedule_or_final_size(self, tmp_path: Path) -> None:
-        for options in (
-            {"schedule": Ramp(final_size=24)}, {"schedule": Ramp(), "final_size": 24},
-        ):  # fmt: skip
-            made = trainer(tmp_path, **options)
-            with pytest.warns(UserWarning, match="never uses their own size"):
-                made.train()
-            assert made.plan.final_size == (24, 24)
-            assert made.seen == planned(made)
-
-    def test_images_are_never_enlarged(self, tmp_path: Path) -> None:
-        made = trainer(tmp_path, schedule=Ramp(final_size=64))
-        with pytest.raises(
-            ValueError, match="images are 32x32 and final_size is 64x64"
-        ):
-            made.train()
-
     def test_a_size_that_the_schedule_does_not_take(self, tmp_path: Path) -> None:
         made = trainer(tmp_path, schedule=Ramp(multiple_of=5))
         with pytest.raises(ValueError, match="multiple_of") as caught:
             made.train()
         assert not hasattr(caught.value, "__notes__")
-
-    def test_a_batch_without_images(self, tmp_path: Path) -> None:
-        made = trainer(tmp_path, train_dataset=[{"labels": 0}] * 8, schedule=RAMP)
-        with pytest.raises(ValueError, match="no image"):
-            made.train()
 
     def test_a_finished_run_goes_on_with_nothing(self, tmp_path: Path) -> None:
         options = {"schedule": RAMP, "save_strategy": "epoch"}
@@ -289,14 +249,6 @@ class TestFullSize:
         made = trainer(tmp_path, **options)
         made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-20"))
         assert (made.plan, made.size) == (None, None)
-
-    def test_two_full_sizes(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="final_size"):
-            trainer(tmp_path, schedule=Ramp(final_size=32), final_size=24)
-
-    def test_no_schedule(self, tmp_path: Path) -> None:
-        with pytest.raises(TypeError, match="schedule"):
-            trainer(tmp_path, schedule=0.5)
 
     def test_nothing_is_resized_at_full_size(self, tmp_path: Path) -> None:
         images = Images()
@@ -314,14 +266,6 @@ class TestFullSize:
 
 
 class TestAgain:
-    def test_a_second_train_begins_anew(self, tmp_path: Path) -> None:
-        made = trainer(tmp_path, schedule=RAMP)
-        made.train()
-        made.train()
-        assert (
-            made.seen[: 4 * BATCHES] == made.seen[4 * BATCHES :] == planned(made)[:20]
-        )
-
     def test_model_init(self, tmp_path: Path) -> None:
         made = trainer(tmp_path, schedule=RAMP, model_init=lambda: vit())
         made.train()
@@ -362,7 +306,7 @@ class TestClasses:
 
         args = TrainingArguments(str(tmp_path), use_cpu=True, report_to="none")
         made = Own(Net(), args)
-        assert (made.plan, made.size, made.corrected) == (None, None, 0)
+        assert (made.plan, made.size, made.mismatched) == (None, None, 0)
 
 
 def test_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -376,7 +320,7 @@ def test_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = trainer(tmp_path, schedule=RAMP, empty_cache=True)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: calls.append(1))
     monkeypatch.setattr(
-        "upsize.transformers._session.torch.cuda.is_available", lambda: True
+        "upsize.run._training_run.torch.cuda.is_available", lambda: True
     )
     made.train()
     assert len(calls) >= 3

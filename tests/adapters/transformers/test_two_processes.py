@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.adapters.torchrun import two_reports
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
+KINDS = ["map", "vit", "stream", "sized"]
 
 
-@pytest.mark.parametrize("kind", ["map", "vit", "stream", "sized"])
-def test_the_same_sizes_on_both(kind: str, tmp_path: Path) -> None:
-    first, second = two_reports(SCRIPT, kind, str(tmp_path))
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each process says of each kind; they are started once."""
+    return two_reports(SCRIPT, str(tmp_path_factory.mktemp("runs")), *KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_sizes_on_both(kind: str, reports: list[dict[str, Any]]) -> None:
+    first, second = (report[kind] for report in reports)
     assert first["world"] == second["world"] == 2
     assert first["as planned"]
     assert second["as planned"]

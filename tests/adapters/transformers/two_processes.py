@@ -15,7 +15,7 @@ from tests.adapters.transformers.tools import Images, Net, planned, trainer, vit
 from upsize.schedule import Ramp
 
 
-def main(kind: str, folder: str) -> None:
+def main(kind: str, folder: str) -> dict[str, Any]:
     options: dict[str, Any] = {"train_dataset": Images(45)}  # uneven on two processes
     if kind == "stream":
         options = {"train_dataset": Stream(), "max_steps": 12}
@@ -28,15 +28,15 @@ def main(kind: str, folder: str) -> None:
     )  # fmt: skip
     made.train()
     values = torch.cat([p.detach().flatten() for p in made.model.parameters()])
-    report = {
+    return {
         "world": made.accelerator.num_processes,
         "seen": made.seen,
         "as planned": planned(made) == made.seen,
-        "corrected": made.corrected,
+        "corrected": made.mismatched,
         "weights": values.double().sum().item(),
     }
-    finish(report)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    root, *kinds = sys.argv[1:]
+    finish({kind: main(kind, f"{root}/{kind}") for kind in kinds})

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as F
 
-from upsize.demo._data import cells
+from upsize.demo._files import cells
 
 __all__ = ["InMemory", "photographs"]
 

@@ -13,7 +13,7 @@ import torch
 from tests.benchmarks.loading.methods import Method
 from tests.benchmarks.loading.workloads import Workload, step_of, to_device
 
-from upsize.demo._run import in_turn
+from upsize.demo._run import round_robin
 from upsize.schedule import Plan
 
 __all__ = ["Epoch", "Result", "measure"]
@@ -161,7 +161,9 @@ def measure(
     for repeat in range(repeats):
         first = repeat % len(runs)
         turned = [*runs[first:], *runs[:first]]
-        trained = in_turn({each.name: _run(work, each, plan) for each, plan in turned})  # type: ignore[type-var]
+        trained = round_robin(
+            {each.name: _run(work, each, plan) for each, plan in turned}
+        )  # type: ignore[type-var]
         for name, epochs in trained.items():
             done[name].append(epochs)  # type: ignore[arg-type]
         print(f"  {work.name}: {repeat + 1} of {repeats}", flush=True)

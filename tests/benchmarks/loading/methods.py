@@ -21,7 +21,7 @@ from upsize.loading import (
     small_copies,
 )
 from upsize.loop import ProgressiveResize
-from upsize.schedule import Plan
+from upsize.schedule import Plan, load
 
 try:
     from timm.data.scheduled_sampler import (
@@ -81,7 +81,7 @@ class _Device(_Full):
     def __init__(self, work: Workload, plan: Plan, opened: Any = None) -> None:
         super().__init__(work, plan, opened)
         self.progress = ProgressiveResize(
-            plan.schedule,
+            load(plan.schedule),
             epochs=int(plan.epochs or 0),
             steps_per_epoch=plan.steps_per_epoch,
             final_size=plan.final_size,
@@ -101,8 +101,8 @@ class _Sized(_Device):
         self.loader = sized(self.loader, self.progress)
 
     def end(self) -> None:
-        if self.progress.corrected:
-            raise AssertionError(f"{self.progress.corrected} batches were corrected")
+        if self.progress.mismatched:
+            raise AssertionError(f"{self.progress.mismatched} batches were corrected")
 
 
 class _Timm:
@@ -147,7 +147,7 @@ class _Timm:
 
 
 #: What the forecast knows of these, by its names.
-FEEDS = {"full size": _Full, "as it is": _Device, "sized": _Sized}
+FEEDS = {"full size": _Full, "full": _Device, "sized": _Sized}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,13 +36,13 @@ def test_sizes(folder: Path) -> None:
         "3 images to copy need about ",
         f"in {target}, where ",
         "3 images copied, ",
-        "0 had their copies, 0 are gone",
+        "0 up to date, 0 removed with their source images.",
     ):
         assert text in result.output
-    assert (target / "112x112" / "cat" / "a.jpg").exists()
+    assert [path.name for path in target.iterdir()] == ["data.mdb"]
     result = run(folder, "--sizes", "112,150x168", "--workers", "0")
     assert "0 images to copy need about 0 B" in result.output
-    assert "0 images copied, 0 B; 3 had their copies" in result.output
+    assert "0 images copied, 0 B; 3 up to date, 0 removed" in result.output
 
 
 def test_in_processes(folder: Path) -> None:
@@ -93,8 +95,14 @@ def test_a_plan(folder: Path, tmp_path: Path) -> None:
         (["--sizes", "112", "--quality", "96"], 2, "quality must be from 1 to 95"),
         (["--sizes", "112", "--least-scale", "0"], 2, "least_scale must be a share"),
         (["--sizes", "112", "--workers", "-1"], 2, "Invalid value for '--workers'"),
-        (["--plan", "none.json"], 1, "none.json"),
-        (["--plan", "none.ini"], 1, "none.ini"),
+        (["--plan", "none.json"], 1, "--plan none.json: no such file"),
+        (["--plan", "none.ini"], 1, "--plan none.ini: no such file"),
+        (["--plan", "."], 1, "--plan .: is a folder, not a file"),
+        (["--plan", sys.executable], 2, "--plan"),
+        (["--sizes", "112", "--target", "/dev/null"], 2, "/dev/null: is not a folder"),
+        (["--export", "look", "--dry-run"], 2, "--dry-run writes nothing: leave out"),
+        (["--export", "look"], 2, "images-small: holds no small copies: make them"),
+        (["--export", "/dev/null"], 2, "images-small: holds no small copies: make"),
     ],
 )
 def test_bad_input_is_one_message(
@@ -111,15 +119,57 @@ def test_bad_images_are_named(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:-2000])
     result = run(folder, "--sizes", "112", "--workers", "0")
     assert result.exit_code == 2
-    assert "1 of 3 images have no small copies" in result.stderr
+    assert "1 left out; 2 images have their copies." in result.stderr
     assert "a.jpg: cannot be read as an image" in result.stderr
-    result = run(folder / "none", "--sizes", "112")
+    for name, why in (("none", "no such folder of images"), ("cat/b.jpg", "is not a")):
+        result = run(folder / name, "--sizes", "112", "--target", folder.parent / "s")
+        assert result.exit_code == 2
+        assert f"{name}: {why}" in result.stderr
+
+
+def test_odd_files_leave_an_exit_code(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "loop").symlink_to(".")
+    for _ in range(2):
+        result = run(folder, "--sizes", "112", "--workers", "0")
+        assert result.exit_code == 2
+        assert "2 left out; 3 images have their copies." in result.stderr
+        assert "pipe.png: is a named pipe" in result.stderr
+        assert "loop.jpg: cannot be opened" in result.stderr
+
+
+def test_export(folder: Path, tmp_path: Path) -> None:
+    look = tmp_path / "look"
+    options = "--sizes", "112", "--workers", "0", "--export"
+    result = run(folder, *options, look)
+    assert result.exit_code == 0, result.output
+    assert f"3 copies in {folder}-small written to {look}." in result.output
+    names = [path.name for path in sorted((look / "112x112" / "cat").iterdir())]
+    assert names == ["a.jpg", "b.jpg", "c.png"]
+    result = run(folder, "--export", look)
     assert result.exit_code == 2
-    assert "none: no such folder of images" in result.stderr
+    assert "look: is not empty" in result.stderr
+    result = run(folder, "--export", tmp_path / "again")
+    assert result.output.strip().endswith("again.")
+    assert "images copied" not in result.output
+    result = run(folder, "--export", folder / "look")
+    assert result.exit_code == 2
+    assert "look: the folder of --export must be apart from" in result.stderr
+    assert not (folder / "look").exists()
 
 
 def test_without_its_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upsize.cli._copies.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "lmdb", None)
     result = run(folder, "--sizes", "112")
     assert result.exit_code == 1
     assert 'pip install "upsize[jpeg]"' in result.stderr
+
+
+def test_a_plan_that_is_too_large(folder: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    with plan.open("wb") as file:
+        file.truncate(10_000_001)
+    result = run(folder, "--plan", plan)
+    assert result.exit_code == 2
+    assert "must have at most 10000000 bytes" in result.stderr

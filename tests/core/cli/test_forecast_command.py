@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator
 from functools import wraps
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -68,10 +67,10 @@ def test_what_is_printed(train: Path, function: str) -> None:
     result = run(f"{train}:{function}", "--epochs", "10")
     assert result.exit_code == 0, result.output
     assert "ms per step" in result.output
-    assert "fastxtend, with the loader as it is" in result.output
+    assert "fastxtend, with the loader unchanged" in result.output
     assert "that the pixels promise" in result.output
     assert "a sized loader was not measured" in result.output
-    assert "For 80% of the time, with the loader as it is" in result.output
+    assert "For 80% of the time, with the loader unchanged" in result.output
 
 
 def test_a_module_and_a_schedule_of_the_users_own(train: Path, tmp_path: Path) -> None:
@@ -82,17 +81,17 @@ def test_a_module_and_a_schedule_of_the_users_own(train: Path, tmp_path: Path) -
     )
     assert result.exit_code == 0, result.output
     found = Forecast.model_validate(json.loads(result.stdout))
-    assert [cost.size[0] for cost in found.as_it_is.sizes] == [48, 56, 64]
+    assert [cost.size[0] for cost in found.full.sizes] == [48, 56, 64]
 
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "give TARGET or --demo"),
-        (["train_forecast:make", "--demo"], "give TARGET or --demo"),
+        ([], "give either TARGET or --demo"),
+        (["train_forecast:make", "--demo"], "give either TARGET or --demo"),
         (["train_forecast"], "FILE.py:FUNCTION"),
-        (["absent.py:make"], "absent.py: no such file"),
-        (["absent_module:make"], "absent_module"),
+        (["absent.py:make"], "TARGET absent.py: no such file"),
+        (["absent_module:make"], "TARGET absent_module: there is no such module"),
         (["train_forecast:nope"], "has no function 'nope'"),
         (["train_forecast:make_nothing"], "must return (model, loader, forward)"),
         (["train_forecast:make_more"], "returns lr, which"),
@@ -113,10 +112,7 @@ def test_what_is_refused(train: Path, arguments: list[str], text: str) -> None:
 def test_missing_extras(
     missing: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "upsize.cli._forecast.find_spec",
-        lambda name: None if name == missing else find_spec(name),
-    )
+    monkeypatch.setitem(sys.modules, missing, None)
     result = run("--demo")
     assert result.exit_code == 1
     assert f'pip install "upsize[{extra}]"' in result.stderr
@@ -141,8 +137,8 @@ def test_the_picture(train: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("budget", "text"),
     [
-        ("0.02", "For 2% of the time, with the loader as it is: none. "),
-        ("0.8", "For 80% of the time, with the loader as it is\nRamp(initial_size="),
+        ("0.02", "For 2% of the time, with the loader unchanged: none. "),
+        ("0.8", "For 80% of the time, with the loader unchanged\nRamp(initial_size="),
     ],
 )
 def test_the_schedule_for_a_budget(

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from upsize.cli._app import app
 from upsize.cli._draw import staircase
 from upsize.plot import plot_sizes
-from upsize.schedule import MultiScale, Phases, Plan, Ramp, dump
+from upsize.schedule import MultiScale, Phases, Plan, Ramp, dump, load
 
 SCHEDULE = MultiScale(
     sizes=(32, 48, 64), every=5, before=Phases(phases=[(0, 32), (0.25, 64)]),
@@ -65,7 +65,7 @@ def test_a_file_and_a_preset(tmp_path: Path) -> None:
     arguments = ["plan", "--schedule", str(tmp_path / "a.toml"), "--total-steps", "80"]
     result = CliRunner().invoke(app, [*arguments, "--json"])
     assert result.exit_code == 0, result.output
-    assert Plan.model_validate_json(result.stdout).schedule == SCHEDULE
+    assert load(Plan.model_validate_json(result.stdout).schedule) == SCHEDULE
     picture = tmp_path / "a.png"
     shown = CliRunner().invoke(
         app, [*arguments, "--plot", str(picture)], env={"COLUMNS": "120"}

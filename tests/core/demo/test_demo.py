@@ -14,21 +14,13 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from upsize.cli._app import app
-from upsize.demo import (
-    Epoch,
-    Training,
-    affordable_epochs,
-    default_schedule,
-    in_turn,
-    load_cells,
-    load_folder,
-    picture,
-    results_table,
-    train,
-)
-from upsize.demo import Result as RunResult
-from upsize.demo._data import decode
-from upsize.demo._run import augment
+from upsize.demo import load_cells
+from upsize.demo._data import Data, decode, load
+from upsize.demo._files import find_folder
+from upsize.demo._plans import affordable_epochs, default_schedule
+from upsize.demo._report import Result as RunResult
+from upsize.demo._report import picture, results_table
+from upsize.demo._run import Epoch, Training, augment, round_robin, train
 from upsize.schedule import Ramp, dump
 
 
@@ -48,6 +40,10 @@ def images(root: Path, train: int = 12, val: int = 4) -> Path:
 
 def plain(items: Any, total: int) -> Any:
     return items
+
+
+def load_folder(root: Path, size: int) -> Data:
+    return load(find_folder(root), size, plain)
 
 
 def run(*arguments: str) -> Result:
@@ -100,7 +96,8 @@ class TestCommand:
             (["--batch-size", "0"], "Invalid value for '--batch-size'"),
             (["--initial-size", "256"], "larger than final_size"),
             (["--output", "a.txt"], "must end in one of"),
-            (["--data", "no-such-folder"], "no-such-folder: no such folder"),
+            (["--seed", "4294967296"], "Invalid value for '--seed'"),
+            (["--size", "65536"], "GiB of memory"),
         ],
     )
     def test_bad_options(self, arguments: list[str], message: str) -> None:
@@ -120,7 +117,9 @@ class TestCommand:
         assert os.environ["OMP_WAIT_POLICY"] == (given or "passive")
 
     def test_without_its_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("upsize.cli._demo.find_spec", lambda name: None)
+        monkeypatch.setitem(sys.modules, "PIL", None)
+        for name in [n for n in sys.modules if n.startswith("upsize.demo")]:
+            monkeypatch.delitem(sys.modules, name)
         result = run()
         assert result.exit_code == 1
         assert 'pip install "upsize[demo]"' in result.stderr
@@ -151,7 +150,7 @@ class TestData:
             load_cells(8, 0, plain)
 
     def test_a_folder(self, tmp_path: Path) -> None:
-        data = load_folder(images(tmp_path), 16, plain)
+        data = load_folder(images(tmp_path), 16)
         assert data.classes == ("bright", "dark")
         assert data.train.images.shape == (24, 3, 16, 16)
         bright = data.train.images[data.train.labels == 0].float().mean()
@@ -162,12 +161,14 @@ class TestData:
         [
             (lambda root: _remove(root), "no such folder"),
             (lambda root: _remove(root / "train"), "train: no such folder"),
+            (lambda root: _replace(root / "train"), "train: is a file, not a folder"),
             (lambda root: _remove(root / "val"), "val: no such folder"),
             (lambda root: _remove(root / "train" / "dark"), "two classes, and has 1"),
             (lambda root: (root / "train" / "none").mkdir(), "none: no image in this"),
             (lambda root: _rename(root), "grey: no such class in"),
             (lambda root: _empty(root / "val"), "val: no class folders"),
             (lambda root: _break(root), "0.png: cannot be read as an image"),
+            (lambda root: _fill(root), "0.png: is not an image that Pillow can read"),
         ],
     )
     def test_bad_folders_are_named(
@@ -176,7 +177,7 @@ class TestData:
         root = images(tmp_path / "data")
         damage(root)
         with pytest.raises(ValueError, match=message):
-            load_folder(root, 16, plain)
+            load_folder(root, 16)
 
     def test_sixteen_bits_are_refused(self, tmp_path: Path) -> None:
         Image.new("I;16", (8, 8), 40000).save(tmp_path / "deep.png")
@@ -187,13 +188,18 @@ class TestData:
         with pytest.raises(
             ValueError, match=r"32 images .* GiB of memory.*smaller size"
         ):
-            load_folder(images(tmp_path), 10**5, plain)
+            load_folder(images(tmp_path), 10**5)
 
 
 def _remove(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     folder.rmdir()
+
+
+def _replace(folder: Path) -> None:
+    _remove(folder)
+    folder.touch()
 
 
 def _empty(folder: Path) -> None:
@@ -205,6 +211,10 @@ def _rename(root: Path) -> None:
     (root / "val" / "dark").rename(root / "val" / "grey")
 
 
+def _fill(root: Path) -> None:
+    (root / "train" / "dark" / "0.png").write_text("no image")
+
+
 def _break(root: Path) -> None:
     path = root / "train" / "dark" / "0.png"
     path.write_bytes(path.read_bytes()[:60])
@@ -214,22 +224,21 @@ class TestRun:
     def test_two_runs_of_a_seed_are_equal_and_turns_change_nothing(
         self, tmp_path: Path
     ) -> None:
-        data = load_folder(images(tmp_path), 16, plain)
-        plan = Ramp(initial_size=8, final_size=16, increase_by=8).plan(
-            epochs=4, steps_per_epoch=3
-        )
+        data = load_folder(images(tmp_path), 16)
+        ramp = Ramp(initial_size=8, final_size=16, increase_by=8)
+        plan = ramp.plan(epochs=4, steps_per_epoch=3)
         sizes: list[Any] = []
 
         def start(seed: int = 0) -> Any:
             return train(
-                Training(data, plan, batch_size=8, seed=seed),
+                Training(data, ramp, plan, batch_size=8, seed=seed),
                 lambda step, size: sizes.append((step, size)),
             )
 
         alone = [epoch.accuracy for epoch in start()]
         assert [size for _, size in sizes] == [plan.size_at(n) for n in range(12)]
         assert [step for step, _ in sizes] == list(range(1, 13))
-        both = in_turn({"a": start(), "b": start()})
+        both = round_robin({"a": start(), "b": start()})
         assert [epoch.accuracy for epoch in both["a"]] == alone
         assert [epoch.accuracy for epoch in both["b"]] == alone
         assert alone[-1] > 0.9
@@ -245,11 +254,12 @@ class TestRun:
         assert all(sorted(i.flatten().tolist()) == list(range(16)) for i in turned)
 
     def test_affordable_epochs_is_at_least_one(self) -> None:
-        plan = default_schedule(64).plan(epochs=8, steps_per_epoch=10)
-        assert affordable_epochs(plan, seconds=10.0, budget=0.1) == 1
+        ramp = default_schedule(64)
+        plan = ramp.plan(epochs=8, steps_per_epoch=10)
+        assert affordable_epochs(ramp, plan, seconds=10.0, budget=0.1) == 1
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert affordable_epochs(plan, seconds=10.0, budget=30.0) >= 20
+            assert affordable_epochs(ramp, plan, seconds=10.0, budget=30.0) >= 20
 
 
 def test_report() -> None:

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upsize.follow import Follow
+from upsize.follow import ValueSchedule
 from upsize.schedule import MultiScale, Phases, Plan, Ramp, presets
 
 UNEQUAL = Phases(phases=[(0, 128), (0.25, 224), (0.5, 288)]).plan(total_steps=400)
 
 
 def column(plan: Plan, ends: Any, **more: Any) -> list[float]:
-    follow = Follow(plan, {"it": ends}, **more)
+    follow = ValueSchedule(plan, {"it": ends}, **more)
     return [follow.at(stage.start)["it"] for stage in plan.stages]
 
 
@@ -50,7 +50,7 @@ def test_the_ends_are_exact() -> None:
     assert (values[0], values[-1]) == (0.1, 0.3)
     assert values == sorted(values)
     assert column(plan, (0.3, 0.1)) == values[::-1]
-    assert Follow(plan, {"it": (0.1, 0.3)}).at(10**9) == {"it": 0.3}
+    assert ValueSchedule(plan, {"it": (0.1, 0.3)}).at(10**9) == {"it": 0.3}
 
 
 def test_between_ints_there_are_ints() -> None:
@@ -71,11 +71,13 @@ def test_a_plan_of_one_stage_has_the_last_values(by: Any) -> None:
 
 def test_random_sizes_have_each_its_own_value() -> None:
     plan = MultiScale(sizes=(96, 128, 160), every=5).plan(total_steps=500)
-    follow = Follow(plan, {"dropout": (0.1, 0.3)})
+    follow = ValueSchedule(plan, {"dropout": (0.1, 0.3)})
     expected = {96: 0.1, 128: 0.2, 160: 0.3}
     for step in range(500):
         assert follow.at(step)["dropout"] == expected[plan.size_at(step).width]
-    assert Follow(plan, {"dropout": (0.1, 0.3)}, by="stage").at(0) == {"dropout": 0.3}
+    assert ValueSchedule(plan, {"dropout": (0.1, 0.3)}, by="stage").at(0) == {
+        "dropout": 0.3
+    }
 
 
 @given(
@@ -86,7 +88,7 @@ def test_random_sizes_have_each_its_own_value() -> None:
 )
 def test_values_stay_between_their_ends(n: int, first: Any, last: Any, by: Any) -> None:
     plan = Ramp(final_size=224, increase_by=20).plan(total_steps=n)
-    follow = Follow(plan, {"it": (first, last)}, by)
+    follow = ValueSchedule(plan, {"it": (first, last)}, by)
     values = [follow.at(step)["it"] for step in range(n)]
     assert all(min(first, last) <= value <= max(first, last) for value in values)
     assert values == sorted(values, reverse=first > last)
@@ -94,9 +96,9 @@ def test_values_stay_between_their_ends(n: int, first: Any, last: Any, by: Any) 
 
 
 def test_of_a_resumed_run_they_go_with_its_sizes() -> None:
-    old = Ramp(final_size=224, increase_by=16).plan(total_steps=100)
-    new = old.rebind(total_steps=150)
-    follow = Follow(new, {"it": (0.0, 1.0)})
+    ramp = Ramp(final_size=224, increase_by=16)
+    new = ramp.plan(total_steps=150).never_below(ramp.plan(total_steps=100))
+    follow = ValueSchedule(new, {"it": (0.0, 1.0)})
     for step in range(150):
         share = (new.size_at(step).width - 112) / 112
         assert follow.at(step)["it"] == pytest.approx(share)
@@ -104,25 +106,25 @@ def test_of_a_resumed_run_they_go_with_its_sizes() -> None:
 
 def test_frozen_and_picklable() -> None:
     values = {"dropout": (0.1, 0.3)}
-    follow = Follow(UNEQUAL, values)
+    follow = ValueSchedule(UNEQUAL, values)
     values["dropout"] = (0.5, 0.5)
     assert follow.at(0) == {"dropout": 0.1}
-    assert pickle.loads(pickle.dumps(follow)) == follow == Follow(*_args(follow))
+    assert pickle.loads(pickle.dumps(follow)) == follow == ValueSchedule(*_args(follow))
     with pytest.raises(AttributeError):
         follow.by = "stage"  # type: ignore[misc]
 
 
-def _args(follow: Follow) -> tuple[Any, ...]:
+def _args(follow: ValueSchedule) -> tuple[Any, ...]:
     return follow.plan, follow.values, follow.by
 
 
 def test_no_torch() -> None:
     code = (
         "import sys\n"
-        "from upsize.follow import Applier, Follow\n"
+        "from upsize.follow import FollowSize, ValueSchedule\n"
         "from upsize.schedule import Ramp\n"
         "plan = Ramp(final_size=64).plan(total_steps=9)\n"
-        "assert Follow(plan, {'dropout': (0.0, 0.5)}).at(0) == {'dropout': 0.0}\n"
+        "assert ValueSchedule(plan, {'dropout': (0.0, 0.5)}).at(0) == {'dropout': 0.0}\n"
         "print(sorted({'torch', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -148,11 +150,11 @@ def test_no_torch() -> None:
 )
 def test_bad_values(values: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Follow(UNEQUAL, values)
+        ValueSchedule(UNEQUAL, values)
 
 
 def test_bad_by_and_bad_step() -> None:
     with pytest.raises(ValueError, match="by must be"):
-        Follow(UNEQUAL, {"dropout": (0.1, 0.3)}, by="epoch")  # type: ignore[arg-type]
+        ValueSchedule(UNEQUAL, {"dropout": (0.1, 0.3)}, by="epoch")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at least 0, not -1"):
-        Follow(UNEQUAL, {"dropout": (0.1, 0.3)}).at(-1)
+        ValueSchedule(UNEQUAL, {"dropout": (0.1, 0.3)}).at(-1)

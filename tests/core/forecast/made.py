@@ -11,7 +11,7 @@ SIDES = (64, 96, 128)
 
 
 def cost(side: int, step: float, wait: float = 0.0, **parts: float) -> SizeCost:
-    values = {"resize": 0.0, "first": wait} | parts
+    values = {"resize": 0.0, "first_batch": wait} | parts
     return SizeCost(size=Size(side, side), step=step, wait=wait, **values)
 
 
@@ -22,15 +22,15 @@ def by_pixels(full: float = 0.4, wait: float = 0.0, **parts: float) -> Costs:
     )
 
 
-def forecast(as_it_is: Costs, sized: Costs | None = None, **values: Any) -> Forecast:
+def forecast(full: Costs, sized: Costs | None = None, **values: Any) -> Forecast:
     defaults: dict[str, Any] = {
         "device": "cpu",
         "batch_size": 32,
         "workers": 1,
         "cores": 4,
-        "final_size": as_it_is.full.size,
+        "final_size": full.at_full_size.size,
         "not_sized": None if sized else "it is no DataLoader",
-        "switch": 0.0,
+        "size_change": 0.0,
         "validation": None,
     }
-    return Forecast(as_it_is=as_it_is, sized=sized, **defaults | values)
+    return Forecast(full=full, sized=sized, **defaults | values)

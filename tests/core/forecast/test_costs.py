@@ -19,14 +19,14 @@ def test_measured_sizes_come_back() -> None:
 
 
 def test_between_them_every_part_follows_the_pixels() -> None:
-    low = cost(10, 1.0, 4.0, resize=0.5, first=9.0)
-    costs = Costs(sizes=(low, cost(20, 4.0, 1.0, resize=0.0, first=3.0)))
+    low = cost(10, 1.0, 4.0, resize=0.5, first_batch=9.0)
+    costs = Costs(sizes=(low, cost(20, 4.0, 1.0, resize=0.0, first_batch=3.0)))
     found = costs.at(Size(10, 25))  # 250 of 100 to 400 pixels
     assert found.size == Size(10, 25)
     assert found.step == pytest.approx(2.5)
     assert found.wait == pytest.approx(2.5)
     assert found.resize == pytest.approx(0.25)
-    assert found.first == pytest.approx(6.0)
+    assert found.first_batch == pytest.approx(6.0)
 
 
 def test_just_below_the_first_size_its_line_goes_on() -> None:

@@ -68,8 +68,8 @@ def loader_of(data: Dataset[Any], workers: int = 0, **settings: Any) -> DataLoad
 def test_a_model_that_follows_the_pixels() -> None:
     # 200 ms at full size, against some 3 ms for all that is real: room for a busy machine.
     found = measure(Model(0.2), loader_of(Images()), loss, seconds=4)
-    assert [cost.size[0] for cost in found.as_it_is.sizes] == [32, 40, 48, 64]
-    small, *_, full = found.as_it_is.sizes
+    assert [cost.size[0] for cost in found.full.sizes] == [32, 40, 48, 64]
+    small, *_, full = found.full.sizes
     assert full.step > 0.2
     assert small.step / full.step == pytest.approx(0.25, abs=0.12)
     assert found.bottleneck() == "the model at every size"
@@ -85,17 +85,17 @@ def test_a_loader_that_is_the_bottleneck() -> None:
     # 60 ms a batch at full size, 12 of them whatever the size.
     data = Images(pixels=0.012, fixed=0.003)
     found = measure(Model(), loader_of(data), loss, seconds=2)
-    waits = [cost.wait for cost in found.as_it_is.sizes]
+    waits = [cost.wait for cost in found.full.sizes]
     assert max(waits) < 1.5 * min(waits)
     assert found.bottleneck() == "the loader at every size"
     assert found.sized is not None
-    small, full = found.sized.sizes[0].wait, found.sized.full.wait
+    small, full = found.sized.sizes[0].wait, found.sized.at_full_size.wait
     assert small / full == pytest.approx(0.4, abs=0.15)
     ramp, length = Ramp(increase_by=32), {"epochs": 4, "steps_per_epoch": 100}
-    as_it_is = found.predict(ramp, **length)
-    assert as_it_is.saving < 0.1
-    assert as_it_is.reasons[0].part == "loader"
-    assert any("sized(loader, resize)" in text for text in as_it_is.advice)
+    unchanged = found.predict(ramp, **length)
+    assert unchanged.saving < 0.1
+    assert unchanged.reasons[0].part == "loader"
+    assert any("sized(loader, resize)" in text for text in unchanged.advice)
     assert found.predict(ramp, **length, loading="sized").saving > 0.15
 
 
@@ -104,11 +104,11 @@ def test_workers_load_beside_the_model() -> None:
     data = Images(60, fixed=0.0075)
     loader = loader_of(data, workers=1, persistent_workers=True)
     found = measure(Model(0.06), loader, loss, seconds=3)
-    small, full = found.as_it_is.sizes[0], found.as_it_is.full
+    small, full = found.full.sizes[0], found.full.at_full_size
     assert found.workers == 1
     assert full.bound_by == "model"
     assert small.bound_by == "loader"
-    assert small.first > 0
+    assert small.first_batch > 0
     assert found.bottleneck().startswith("the loader below ")
 
 
@@ -157,11 +157,11 @@ def test_the_sizes_of_a_plan() -> None:
     plan = Ramp(final_size=64, initial_size=24).plan(total_steps=100)
     assert len(plan.sizes) == 11
     found = measure(Model(), loader_of(Images()), loss, plan=plan, seconds=0.1)
-    assert [cost.size[0] for cost in found.as_it_is.sizes] == [24, 36, 52, 64]
+    assert [cost.size[0] for cost in found.full.sizes] == [24, 36, 52, 64]
     assert 0 < found.predict(plan).promised < 1
     two = Ramp(final_size=64, increase_by=32).plan(total_steps=100)
     found = measure(Model(), loader_of(Images()), loss, plan=two, seconds=0.1)
-    assert [cost.size[0] for cost in found.as_it_is.sizes] == [32, 64]
+    assert [cost.size[0] for cost in found.full.sizes] == [32, 64]
 
 
 def test_sizes_that_are_named() -> None:
@@ -169,7 +169,7 @@ def test_sizes_that_are_named() -> None:
     found = measure(
         model, loader_of(Images()), loss, sizes=[64, (24, 32), 48], seconds=0.1
     )
-    assert [cost.size for cost in found.as_it_is.sizes] == [
+    assert [cost.size for cost in found.full.sizes] == [
         (24, 32),
         (48, 48),
         (64, 64),
@@ -181,7 +181,7 @@ def test_images_that_have_few_divisors() -> None:
     data = Images()
     data.transform = v2.RandomResizedCrop(51)
     found = measure(Model(), loader_of(data), loss, seconds=0.1)
-    sizes = [cost.size[0] for cost in found.as_it_is.sizes]
+    sizes = [cost.size[0] for cost in found.full.sizes]
     assert len(sizes) == 4
     assert (sizes[0], sizes[-1]) == (25, 51)
 
@@ -200,7 +200,7 @@ def test_a_step_of_the_users_own() -> None:
         loss(model, batch).backward()  # type: ignore[no-untyped-call]
 
     found = measure(model, loader_of(Images()), step=step, seconds=0.1)
-    assert set(seen) == {cost.size[0] for cost in found.as_it_is.sizes}
+    assert set(seen) == {cost.size[0] for cost in found.full.sizes}
     assert model.linear.weight.grad is None
 
 
@@ -210,7 +210,7 @@ class Stream(IterableDataset[tuple[Tensor, Tensor]]):
             yield torch.rand(3, 64, 64), torch.tensor(0)
 
 
-def test_what_cannot_be_sized_is_measured_as_it_is() -> None:
+def test_what_cannot_be_sized_is_measured_unchanged() -> None:
     stream = DataLoader(Stream(), batch_size=4)  # an epoch of one batch
     found = measure(Model(), stream, loss, seconds=0.1)
     assert found.sized is None
@@ -255,7 +255,7 @@ def test_the_first_step_at_a_size() -> None:
         return loss(model, batch)
 
     found = measure(model, loader_of(Images()), compiling, seconds=0.1)
-    assert found.switch == pytest.approx(0.1, abs=0.03)
+    assert found.size_change == pytest.approx(0.1, abs=0.03)
 
 
 def test_validation() -> None:
@@ -285,8 +285,8 @@ def test_validation() -> None:
             TypeError,
             "model must be a torch.nn.Module, not a str",
         ),
-        ({"forward": None}, TypeError, r"give forward\(model, batch\)"),
-        ({"step": print}, TypeError, "one of the two"),
+        ({"forward": None}, TypeError, r"give either forward\(model, batch\)"),
+        ({"step": print}, TypeError, "give either forward"),
         ({"seconds": 0}, ValueError, "seconds must be more than 0, not 0"),
         ({"seconds": float("nan")}, ValueError, "seconds must be more than 0"),
         ({"loader": []}, ValueError, "the loader is empty"),

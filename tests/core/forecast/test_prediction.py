@@ -12,7 +12,7 @@ RAMP = Ramp(final_size=128, initial_size=64, increase_by=32)
 LENGTH = {"epochs": 8, "steps_per_epoch": 100}
 
 
-def predict(made: Forecast, loading: str = "as it is") -> Prediction:
+def predict(made: Forecast, loading: str = "full") -> Prediction:
     return made.predict(RAMP, **LENGTH, loading=loading)  # type: ignore[arg-type]
 
 
@@ -31,12 +31,12 @@ def test_what_follows_the_pixels_keeps_the_promise() -> None:
 def test_seconds_by_hand() -> None:
     costs = Costs(
         sizes=(
-            cost(64, 1.0, 3.0, resize=0.25, first=5.0),
-            cost(96, 2.0, 2.0, resize=0.125, first=4.0),
-            cost(128, 4.0, 1.0, first=3.0),
+            cost(64, 1.0, 3.0, resize=0.25, first_batch=5.0),
+            cost(96, 2.0, 2.0, resize=0.125, first_batch=4.0),
+            cost(128, 4.0, 1.0, first_batch=3.0),
         )
     )
-    made = forecast(costs, switch=7.0, validation=11.0)
+    made = forecast(costs, size_change=7.0, validation=11.0)
     found = predict(made)
     steps = 400 * 4.25 + 200 * 4.125 + 200 * 5.0
     starts = 4 * (5.0 - 3.0) + 2 * (4.0 - 2.0) + 2 * (3.0 - 1.0)
@@ -53,9 +53,17 @@ def test_seconds_by_hand() -> None:
             "loader",
             "the bottleneck is the loader at every size",
         ),
-        (forecast(by_pixels(), switch=9.0), "switch", "first step at each of 2 new"),
+        (
+            forecast(by_pixels(), size_change=9.0),
+            "size change",
+            "first step at each of 2 new",
+        ),
         (forecast(by_pixels(), validation=30.0), "validation", "is at full size"),
-        (forecast(by_pixels(first=4.0)), "epoch start", "first batch of each epoch"),
+        (
+            forecast(by_pixels(first_batch=4.0)),
+            "epoch start",
+            "first batch of each epoch",
+        ),
         (
             forecast(Costs(sizes=(*by_pixels(resize=0.1).sizes[:-1], cost(128, 0.4)))),
             "resize",
@@ -104,7 +112,7 @@ def test_what_saves_more_than_the_pixels_say() -> None:
     waiting = Costs(sizes=(cost(64, 0.1), cost(96, 0.225), cost(128, 0.4, 0.1)))
     found = predict(forecast(waiting))
     assert found.reasons[0].text == (
-        "the loader is waited for less than the pixels say"
+        "waiting for the loader shrinks more than the pixels do"
     )
 
 
@@ -117,13 +125,13 @@ def test_waiting_beside_a_model_that_bounds() -> None:
     )
 
 
-def advice(made: Forecast, loading: str = "as it is") -> str:
+def advice(made: Forecast, loading: str = "full") -> str:
     return "\n".join(predict(made, loading).advice)
 
 
 def test_advice_for_the_loader() -> None:
     slow = by_pixels(0.1, wait=0.3)
-    small = Costs(sizes=(*by_pixels().sizes[:-1], slow.full))
+    small = Costs(sizes=(*by_pixels().sizes[:-1], slow.at_full_size))
     found = forecast(slow, sized=small)
     then, now = predict(found, "sized").saving, predict(found).saving
     assert f"sized(loader, resize): saves {then:.1%} instead of {now:.1%}" in advice(
@@ -133,7 +141,7 @@ def test_advice_for_the_loader() -> None:
     assert "the loader makes full-size images: it is no DataLoader" in advice(
         forecast(slow)
     )
-    assert "num_workers of 1 or more" in advice(forecast(slow, workers=0))
+    assert "use num_workers=1 or more" in advice(forecast(slow, workers=0))
     # At 64 px a step takes 0.025 s, and the loader gives a batch each 0.325 s.
     assert "num_workers=13 instead of 1 would keep up" in advice(
         forecast(slow, cores=16)
@@ -150,7 +158,7 @@ def test_no_advice_on_workers_where_the_loader_bounds_none_of_the_sizes() -> Non
 
 
 def test_advice_for_the_sizes() -> None:
-    assert "fewer sizes than 3" in advice(forecast(by_pixels(), switch=9.0))
+    assert "fewer sizes than 3" in advice(forecast(by_pixels(), size_change=9.0))
     flat = Costs(sizes=(cost(64, 0.1), cost(96, 0.1), cost(128, 0.4)))
     assert "initial_size=96: costs 0.0 points" in advice(forecast(flat))
     dear = Costs(sizes=(cost(64, 0.1), cost(96, 0.3), cost(128, 0.2)))
@@ -164,13 +172,13 @@ def test_advice_for_start_and_finish() -> None:
     half = Costs(sizes=(cost(64, 0.16), cost(96, 0.4), cost(128, 0.4)))
     found = predict(forecast(half))
     assert found.saving < 0.7 * found.promised
-    (text,) = [each for each in found.advice if "another start" in each]
+    (text,) = [each for each in found.advice if "later start" in each]
     assert "suggest(budget=0.52)" in text
 
 
 def test_sized_costs_are_those_of_the_sized_loader() -> None:
     slow = by_pixels(0.1, wait=0.3)
-    small = Costs(sizes=(*by_pixels().sizes[:-1], slow.full))
+    small = Costs(sizes=(*by_pixels().sizes[:-1], slow.at_full_size))
     made = forecast(slow, sized=small)
     found = predict(made, "sized")
     assert found.seconds == pytest.approx(400 * 0.1 + 200 * 0.225 + 200 * 0.4)
@@ -202,6 +210,20 @@ def test_a_schedule_without_a_final_size_gets_the_measured_one() -> None:
     assert made.predict(phases, total_steps=90).plan.final_size == (128, 128)
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Phases(phases=[(0, 64), (0.5, 160)]),
+        Ramp(final_size=160),
+        Ramp(final_size=160).plan(total_steps=90),
+    ],
+)
+def test_a_full_size_above_those_measured_is_named(schedule: Phases | Ramp) -> None:
+    length = {} if isinstance(schedule, Plan) else {"total_steps": 90}
+    with pytest.raises(ValueError, match="160x160 is not between 64x64 and 128x128"):
+        forecast(by_pixels()).predict(schedule, **length)
+
+
 def test_random_sizes_are_counted_by_their_weights() -> None:
     made = forecast(by_pixels())
     plan = MultiScale(sizes=[64, 96, 128]).plan(total_steps=1000)
@@ -216,7 +238,7 @@ def test_sizes_that_were_not_measured_are_refused() -> None:
 
 
 def test_to_json_and_back() -> None:
-    made = forecast(by_pixels(), sized=by_pixels(wait=0.1), switch=0.5)
+    made = forecast(by_pixels(), sized=by_pixels(wait=0.1), size_change=0.5)
     assert Forecast.model_validate_json(made.model_dump_json()) == made
     found = predict(made)
     assert Prediction.model_validate_json(found.model_dump_json()) == found
@@ -235,3 +257,10 @@ def test_the_table() -> None:
 def test_long_times() -> None:
     text = str(forecast(by_pixels()).predict(RAMP, epochs=100, steps_per_epoch=500))
     assert text.startswith("2 h 51 min instead of 5 h 33 min")
+
+
+def test_phases_that_end_above_the_measured_size() -> None:
+    phases = Phases(phases=[(0, 64), (0.5, 256)])
+    with pytest.raises(ValueError, match="256x256") as caught:
+        forecast(by_pixels()).predict(phases, total_steps=90)
+    assert "final_size=" not in str(caught.value)

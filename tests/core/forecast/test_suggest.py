@@ -13,7 +13,7 @@ LENGTH = {"epochs": 8, "steps_per_epoch": 100}
 
 @pytest.mark.parametrize("budget", [0.55, 0.6, 0.7, 0.8, 0.9, 0.97])
 def test_it_keeps_the_budget_and_no_earlier_finish_does(budget: float) -> None:
-    made = forecast(by_pixels(), switch=0.01)
+    made = forecast(by_pixels(), size_change=0.01)
     ramp = made.suggest(budget, **LENGTH)
     found = made.predict(ramp, **LENGTH)
     assert found.seconds <= budget * found.full_seconds
@@ -55,7 +55,9 @@ def test_full_sizes_that_are_no_square() -> None:
 
 def test_with_a_sized_loader() -> None:
     slow = by_pixels(0.1, wait=0.3)
-    made = forecast(slow, sized=Costs(sizes=(*by_pixels().sizes[:-1], slow.full)))
+    made = forecast(
+        slow, sized=Costs(sizes=(*by_pixels().sizes[:-1], slow.at_full_size))
+    )
     ramp = made.suggest(0.8, **LENGTH, loading="sized")
     assert made.predict(ramp, **LENGTH, loading="sized").saving >= 0.2
 
@@ -64,7 +66,7 @@ def test_a_budget_that_nothing_keeps() -> None:
     made = forecast(by_pixels(0.1, wait=0.9))
     with pytest.raises(
         ValueError,
-        match=r"takes 9\d% of the time at the least, since "
+        match=r"the cheapest needs 9\d% of full-size time: "
         r"the bottleneck is the loader at every size",
     ):
         made.suggest(0.8, **LENGTH)

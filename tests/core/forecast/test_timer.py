@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from upsize.forecast._blocks import Way, run_block
+from upsize.forecast._blocks import Loading, measure_steps
 from upsize.forecast._timer import ClockTimer, EventTimer, timer_for
 from upsize.schedule import Size
 
@@ -62,12 +62,12 @@ def test_by_events(device: Device) -> None:
             yield 0
             device.clock += 0.125  # idle, until the next one is there
 
-    way = Way(list(range(20)), resize)
-    block = run_block(way, Size(64, 64), step, timer, 0.0)
-    assert (block.step, block.resize, block.wait) == (0.5, 0.25, 0.0)
+    loading = Loading(list(range(20)), resize)
+    found = measure_steps(loading, Size(64, 64), step, timer, 0.0)
+    assert (found.step, found.resize, found.wait) == (0.5, 0.25, 0.0)
     assert device.waits == 1
-    block = run_block(Way(batches(), resize), Size(64, 64), step, timer, 0.0)
-    assert (block.step, block.resize, block.wait) == (0.5, 0.25, 0.125)
+    found = measure_steps(Loading(batches(), resize), Size(64, 64), step, timer, 0.0)
+    assert (found.step, found.resize, found.wait) == (0.5, 0.25, 0.125)
 
 
 def test_by_the_clock() -> None:

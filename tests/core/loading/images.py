@@ -111,7 +111,7 @@ def run(setting: Setting, rank: int = 0) -> dict[str, Any]:
             continue
         state = [resize.state_dict() for _ in islice(steps, stop)][-1]
         steps.close()
-        corrected = resize.corrected
+        corrected = resize.mismatched
         resize = _resize(setting, length)
         resize.load_state_dict(state)
         skip = stop if setting.rest == "sampler" else 0
@@ -129,7 +129,7 @@ def run(setting: Setting, rank: int = 0) -> dict[str, Any]:
         "planned": planned,
         "steps": resize.optimizer_steps,
         "total": resize.plan.total_steps,
-        "corrected": corrected + resize.corrected,
+        "corrected": corrected + resize.mismatched,
     }
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
+from tests.core.loading.copies import shorter
 from torchvision.datasets.folder import default_loader
 from torchvision.transforms import InterpolationMode, RandomResizedCrop, v2
 
@@ -18,6 +23,7 @@ from upsize.loading import (
     CopyLoader,
     RandomResizedCropDecode,
     current_size,
+    export_copies,
     sample_size,
     small_copies,
 )
@@ -38,6 +44,17 @@ def photograph(path: Path, width: int, height: int, **options: Any) -> Path:
     pixels = np.stack([127 + 120 * wave for wave in waves], axis=-1)
     Image.fromarray(pixels.astype(np.uint8)).save(path, **options)
     return path
+
+
+def change_copy(target: Path, change: Callable[[bytes], bytes]) -> None:
+    """Change every copy in a store, behind the back of upsize."""
+    with (
+        lmdb.open(str(target), lock=False, map_size=1 << 26) as store,
+        store.begin(write=True) as transaction,
+    ):
+        for key, value in list(transaction.cursor()):
+            if key.startswith(b"c"):
+                transaction.put(key, change(value))
 
 
 @pytest.fixture
@@ -256,7 +273,8 @@ class TestCopies:
         plain = ImageFile.rgb
 
         def rgb(self: Any, *arguments: Any, **options: Any) -> Image.Image:
-            opened.append(Path(self._path).parent.name)
+            copy = re.match("the (.+) copy of ", str(self._path))
+            opened.append(copy[1] if copy else "original")
             return plain(self, *arguments, **options)
 
         monkeypatch.setattr(ImageFile, "rgb", rgb)
@@ -276,30 +294,56 @@ class TestCopies:
                 assert current_size() is None
                 assert image.size == (112, 112)
                 assert np.abs(np.asarray(image, int) - expected).mean() < 3
-        assert {"112x112", "168x168", "images"} >= set(opened[::2]) >= {"112x112"}
-        assert "images" in opened[::2]
+        assert {"112x112", "168x168", "original"} >= set(opened[::2]) >= {"112x112"}
+        assert "original" in opened[::2]
         assert set(opened[1::2]) == {"112x112"}
         opened.clear()
         for side in (168, 150, 169, 224):
             with at(side):
                 other(path)
         other(path)
-        assert opened == ["168x168", "168x168", "images", "images", "images"]
+        assert opened == ["168x168", "168x168", *["original"] * 3]
 
     def test_where_there_are_none(self, folders: tuple[Path, Path]) -> None:
         target = folders[1].with_name("other")
         small_copies(folders[0], target, sizes=[208], full=224, workers=0)
-        assert not list(target.rglob("*.jpg"))  # they would be hardly smaller
+        assert export_copies(target, folders[1].with_name("look")) == 0
         load = RandomResizedCropDecode(224, copies=CopyLoader(folders[0], target))
         with at(168):
             assert load(folders[0] / "b.jpg").size == (168, 168)
 
-    def test_a_file_that_is_no_copy(self, folders: tuple[Path, Path]) -> None:
-        copy = folders[1] / "112x112" / "a.jpg"
-        photograph(copy, 250, 188)
-        load = RandomResizedCropDecode(224, copies=CopyLoader(*folders))
-        with at(112), pytest.raises(ValueError, match=r"112x112.a\.jpg: is no copy"):
-            load(folders[0] / "a.jpg")
+    @pytest.mark.parametrize("scale", [(0.08, 1.0), (0.9, 1.0)])
+    def test_an_image_that_has_changed_since(
+        self, scale: Any, folders: tuple[Path, Path]
+    ) -> None:
+        """Its crop is drawn anew where its size decides, never cut out elsewhere."""
+        path = photograph(folders[0] / "a.jpg", 300, 900, quality=95)
+        load = RandomResizedCropDecode(224, scale, copies=CopyLoader(*folders))
+        warned = 0
+        for seed in range(20):
+            torch.manual_seed(seed)
+            with at(112), warnings.catch_warnings(record=True) as seen:
+                warnings.simplefilter("always")
+                image = load(path)
+            assert image.size == (112, 112)
+            warned += len(seen)
+            for each in seen:
+                assert "a.jpg: its small copy is not used: " in str(each.message)
+                assert "375x500" in str(each.message)
+                assert "900x300" in str(each.message)
+        assert warned if scale[0] < 0.1 else not warned
+
+    def test_a_copy_that_is_damaged(self, folders: tuple[Path, Path]) -> None:
+        change_copy(folders[1], lambda value: shorter(value, 3000))
+        load = RandomResizedCropDecode(224, copies=CopyLoader(*folders), sharp=False)
+        plain = RandomResizedCropDecode(224, sharp=False)
+        torch.manual_seed(0)
+        with at(112), pytest.warns(UserWarning, match=r"a\.jpg: its small copy is not"):
+            image = load(folders[0] / "a.jpg")
+        torch.manual_seed(0)
+        with at(112):
+            expected = plain(folders[0] / "a.jpg")
+        assert np.array_equal(np.asarray(image), np.asarray(expected))
 
 
 class TestFields:

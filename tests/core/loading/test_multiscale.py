@@ -57,7 +57,7 @@ def test_workers_draw_the_sizes_of_the_steps(
     ]
     planned = [resize.plan.size_at(step).width for step in steps]
     assert came == seen == planned
-    assert resize.corrected == 0
+    assert resize.mismatched == 0
     assert any(b < a for a, b in pairwise(planned))
     assert len(set(planned)) >= 4
     assert planned[-1] == FULL

@@ -219,10 +219,11 @@ class TestCorrection:
 
     def test_a_dataset_that_keeps_its_size_is_corrected_and_reported(self) -> None:
         resize, loader = self.make(ignore=True)
-        with pytest.warns(UserWarning, match=r"7 batches of this epoch.*another size"):
-            seen = [images.shape[-1] for images, _ in resize.batches(loader)]
+        seen = [images.shape[-1] for images, _ in resize.batches(loader)]
         assert seen == [16] * 7
-        assert resize.corrected == 7
+        assert resize.mismatched == 7
+        with pytest.warns(UserWarning, match=r"7 batches came .*another size"):
+            next(resize.batches(loader))
 
     def test_batches_drawn_for_other_steps_are_corrected_both_ways(self) -> None:
         resize, loader = self.make()
@@ -232,7 +233,7 @@ class TestCorrection:
         with pytest.warns(UserWarning, match="came from the sized loader"):
             seen = [images.shape[-1] for images, _ in resize.batches(iter(ahead))]
         assert seen == [resize.plan.size_at(step).width for step in range(15, 22)]
-        assert resize.corrected == 7
+        assert resize.mismatched == 7
 
     def test_a_size_that_no_step_has_is_refused(self) -> None:
         resize, _ = self.make()
@@ -279,7 +280,7 @@ class TestDatasets:
         loader, resize = pickle.loads(pickle.dumps((loader, resize)))
         for images, _ in resize.batches(loader):
             assert images.shape[-2:] == resize.size
-        assert resize.corrected == 0
+        assert resize.mismatched == 0
         assert len(loader.dataset) == 26  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("workers", [0, 1])
@@ -303,7 +304,7 @@ class TestDatasets:
                 came.append(images.shape[-1])
         assert came == [resize.plan.size_at(step).width for step in range(9)]
         assert len(set(came)) >= 4
-        assert resize.corrected == 0
+        assert resize.mismatched == 0
 
     def test_any_index(self) -> None:
         class Named(Images):
@@ -357,7 +358,7 @@ class TestDatasets:
         loader = sized(plain, resize, set_size=nothing)
         seen = [images.shape[-1] for images, _ in resize.batches(loader)]
         assert seen == [resize.plan.size_at(step).width for step in range(7)]
-        assert resize.corrected == 0
+        assert resize.mismatched == 0
         assert current_size() is None
 
 
@@ -406,7 +407,7 @@ def test_a_random_sampler_of_another_length() -> None:
     for _ in range(3):
         for images, _ in resize.batches(loader):
             assert images.shape[-2:] == resize.size
-    assert resize.corrected == 0
+    assert resize.mismatched == 0
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -420,5 +421,5 @@ def test_epochs_that_are_broken_off(workers: int, accumulate: int) -> None:
             assert images.shape[-2:] == resize.size
             if number == 3:
                 break
-    assert resize.corrected == 0
+    assert resize.mismatched == 0
     assert resize.size.width == FULL

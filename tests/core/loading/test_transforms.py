@@ -18,7 +18,7 @@ from torchvision.datasets import FakeData
 from torchvision.models import ResNet18_Weights
 from torchvision.transforms import v2
 
-from upsize.loading._transforms import check_transforms, find_pixels, resized
+from upsize.loading._transforms import check_transforms, find_pixels, restoring_sizes
 from upsize.schedule import Size
 
 FULL, HALF = Size(224, 224), Size(112, 112)
@@ -45,7 +45,7 @@ def held(dataset: Any) -> dict[str, Any]:
 
 def at(dataset: Any, size: Size, full: Size = FULL) -> dict[str, Any]:
     before = held(dataset)
-    with resized(dataset, size, full):
+    with restoring_sizes(dataset, size, full):
         inside = held(dataset)
     after = held(dataset)
     assert after == before
@@ -141,7 +141,7 @@ def test_numbers_of_numpy() -> None:
 
 def test_old_values_come_back_after_an_exception() -> None:
     data = Data(v2.RandomResizedCrop(224))
-    with pytest.raises(AssertionError), resized(data, HALF, FULL):
+    with pytest.raises(AssertionError), restoring_sizes(data, HALF, FULL):
         assert data.transform.size == FULL
     assert data.transform.size == (224, 224)
 
@@ -164,7 +164,7 @@ class TestWhere:
         both = ConcatDataset([Subset(one, [0]), one])
         assert len(find_pixels(both)) == 1
         assert both[1].shape == (3, 224, 224)
-        with resized(both, HALF, FULL):
+        with restoring_sizes(both, HALF, FULL):
             assert both[0].shape == (3, 112, 112)
 
     def test_in_any_attribute(self) -> None:
@@ -261,8 +261,8 @@ class TestRefused:
     )
     def test_a_crop_without_a_resize(self, crop: Any) -> None:
         name = type(crop).__name__
-        with pytest.raises(ValueError, match=rf"{name} comes without a resize.*show"):
+        with pytest.raises(ValueError, match=rf"{name} crops without resizing.*show"):
             find_pixels(Data(v1.Compose([crop, v1.Resize(224)])))
         # The resize of the images is none of the targets.
-        with pytest.raises(ValueError, match=f"{name} comes without a resize"):
+        with pytest.raises(ValueError, match=f"{name} crops without resizing"):
             find_pixels(Data(v1.Resize(224), target_transform=crop))

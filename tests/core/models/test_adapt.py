@@ -258,7 +258,7 @@ def test_sizes_of_the_plan_must_fit(make: Make) -> None:
     model = make()
     before = state(model)
     plan = Ramp(final_size=FULL, initial_size=33, increase_by=15).plan(total_steps=9)
-    with pytest.raises(ValueError, match=r"no multiples of \d+.*33x33.*multiple_of="):
+    with pytest.raises(ValueError, match=r"not multiples of \d+.*33x33.*multiple_of="):
         adapt(model, plan)
     assert state(model) == before
 

@@ -294,7 +294,7 @@ def test_maxvit_of_other_biases_is_refused() -> None:
     model = maxvit()
     biases(model)[2].__class__ = OtherBias
     kinds = [type(module) for module in model.modules()]
-    with pytest.raises(ValueError, match="has a OtherBias, which is none of timm's"):
+    with pytest.raises(ValueError, match="has a OtherBias, which is not one of timm's"):
         adapt(model)
     assert [type(module) for module in model.modules()] == kinds
 

@@ -15,7 +15,7 @@ import pytest
 import timm
 import torch
 from torch import Tensor, nn
-from torchvision.models import MaxVit, VisionTransformer, swin_t
+from torchvision.models import MaxVit, SwinTransformer, VisionTransformer
 from transformers import ViTConfig, ViTForImageClassification
 
 from upsize.models import CheckReport, adapt, check
@@ -36,6 +36,17 @@ HEADER = (
 
 def torchvision_vit() -> nn.Module:
     return VisionTransformer(224, 16, 2, 3, 192, 384, num_classes=10)
+
+
+def torchvision_swin() -> nn.Module:
+    return SwinTransformer(
+        patch_size=[4, 4],
+        embed_dim=24,
+        depths=[2, 2, 2, 2],
+        num_heads=[3, 6, 12, 24],
+        window_size=[7, 7],
+        num_classes=10,
+    )
 
 
 def torchvision_maxvit() -> nn.Module:
@@ -72,7 +83,9 @@ def from_timm(name: str, **more: Any) -> Callable[[], nn.Module]:
 
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "timm `vit_tiny_patch16_224`": from_timm("vit_tiny_patch16_224"),
-    "timm `swin_tiny_patch4_window7_224`": from_timm("swin_tiny_patch4_window7_224"),
+    "timm `swin_tiny_patch4_window7_224`, narrow": from_timm(
+        "swin_tiny_patch4_window7_224", embed_dim=24, depths=(2, 2, 2, 2)
+    ),
     "timm `maxvit_pico_rw_256` (made for 224)": from_timm(
         "maxvit_pico_rw_256", img_size=224
     ),
@@ -82,7 +95,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "timm `convnext_atto`": from_timm("convnext_atto"),
     "timm `resnet18`": from_timm("resnet18"),
     "torchvision `vit_b_16`, narrow": torchvision_vit,
-    "torchvision `swin_t`": lambda: swin_t(num_classes=10),
+    "torchvision `swin_t`, narrow": torchvision_swin,
     "torchvision `maxvit_t`, narrow": torchvision_maxvit,
     "transformers `ViTForImageClassification`, narrow": transformers_vit,
 }

@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 from upsize.resize._containers import (
     find,
     item_of,
-    label,
     leaves,
     node_at,
     replace,
-    spell,
 )
+from upsize.resize._shown import label, spell
 
 OLD, NEW = object(), object()
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from upsize.resize._geometry import (
     FORMATS,
     corners,
-    outside,
+    out_of_bounds,
     scale_boxes,
     scale_points,
-    thin,
+    too_thin,
 )
 
 sides = st.integers(17, 300)
@@ -211,9 +211,9 @@ def as_rotated(form, x1, y1, x2, y2):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_outside(form):
+def test_out_of_bounds(form):
     def is_outside(*box):
-        return bool(outside(as_rotated(form, *box), form, (40, 60)))
+        return bool(out_of_bounds(as_rotated(form, *box), form, (40, 60)))
 
     assert not is_outside(0.0, 0.0, 60.0, 40.0)
     assert not is_outside(-1.0, -1.0, 61.0, 41.0)
@@ -223,16 +223,16 @@ def test_outside(form):
     assert is_outside(math.nan, 5.0, 9.0, 9.0)
     # By a corner: a rotated box may.
     assert is_outside(50.0, 5.0, 62.0, 9.0) == (len(form) < 5 or form == "CXCYWH")
-    assert outside(torch.zeros(0, FORMATS[form]), form, (40, 60)).shape == (0,)
+    assert out_of_bounds(torch.zeros(0, FORMATS[form]), form, (40, 60)).shape == (0,)
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_thin(form):
-    assert not thin(as_rotated(form, 3.0, 3.0, 4.0, 4.0), form)
-    assert thin(as_rotated(form, 3.0, 3.0, 3.9, 9.0), form)
-    assert thin(as_rotated(form, 3.0, 3.0, 9.0, 3.9), form)
-    assert thin(as_rotated(form, 9.0, 3.0, 3.0, 9.0), form) == (form != "XYXYXYXY")
-    assert thin(torch.zeros(0, FORMATS[form]), form).sum() == 0
+def test_too_thin(form):
+    assert not too_thin(as_rotated(form, 3.0, 3.0, 4.0, 4.0), form)
+    assert too_thin(as_rotated(form, 3.0, 3.0, 3.9, 9.0), form)
+    assert too_thin(as_rotated(form, 3.0, 3.0, 9.0, 3.9), form)
+    assert too_thin(as_rotated(form, 9.0, 3.0, 3.0, 9.0), form) == (form != "XYXYXYXY")
+    assert too_thin(torch.zeros(0, FORMATS[form]), form).sum() == 0
 
 
 @pytest.mark.parametrize("form", FORMATS)

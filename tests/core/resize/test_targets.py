@@ -415,7 +415,7 @@ def test_with_two_images_the_batch_is_not_taken_for_the_list():
 # Degenerate boxes
 
 
-def test_degenerate_boxes_are_kept_and_counted():
+def test_tiny_boxes_are_kept_and_counted():
     typed = tv.BoundingBoxes([[5.0, 5, 1, 9]], format="XYWH", canvas_size=FULL)
     batch = {
         "image": image(),
@@ -429,10 +429,10 @@ def test_degenerate_boxes_are_kept_and_counted():
     assert small["boxes"].shape == (3, 4)
     assert small["typed"][0].shape == (1, 4)
     assert small["boxes"][1].tolist() == [1, 2, 1.5, 10]
-    assert resizer.degenerate(batch) == 1
-    assert resizer.degenerate(small) == 3
+    assert resizer.tiny_boxes(batch) == 1
+    assert resizer.tiny_boxes(small) == 3
     assert (
-        resizer.degenerate({"image": image(), "boxes": torch.zeros(0, 4), "others": 1})
+        resizer.tiny_boxes({"image": image(), "boxes": torch.zeros(0, 4), "others": 1})
         == 0
     )
 
@@ -441,7 +441,7 @@ def test_no_box_disappears():
     boxes = tv.BoundingBoxes([[5, 5, 6, 6]], format="XYXY", canvas_size=(300, 300))
     small = Resizer()((image(300, 300), boxes), 17)[1]
     assert small.shape == (1, 4)
-    assert Resizer().degenerate((image(17, 17), small)) == 1
+    assert Resizer().tiny_boxes((image(17, 17), small)) == 1
 
 
 # Bad input
@@ -524,11 +524,12 @@ def test_the_loop_takes_lists_of_any_size():
 
 
 def test_a_sized_loader_of_lists_must_give_one_size():
-    loop = ProgressiveResize(RAMP, total_steps=2, resizer=BOXES, sized_loader=True)
+    loop = ProgressiveResize(RAMP, total_steps=2, resizer=BOXES)
+    next(loop.sizes_ahead())  # as a sized loader does
     small = listed((32, 32), (32, 32))
     assert loop(small) is small
-    corrected, _ = loop(listed((64, 64), (64, 64)))
-    assert [image.shape[-1] for image in corrected] == [32, 32]
-    assert loop.corrected == 1
+    resized, _ = loop(listed((64, 64), (64, 64)))
+    assert [image.shape[-1] for image in resized] == [32, 32]
+    assert loop.mismatched == 1
     with pytest.raises(ValueError, match="A sized loader must make them at one size"):
         loop(listed((32, 32), (32, 48)))

@@ -62,7 +62,7 @@ def test_summary() -> None:
     [
         ({"start": 0.9, "finish": 0.5}, "comes before"),
         ({"final_size": 225}, r"use \(224, 224\) or \(228, 228\)"),
-        ({"final_size": 224, "initial_size": 110}, "no multiple"),
+        ({"final_size": 224, "initial_size": 110}, "not a multiple"),
         ({"final_size": 224, "initial_size": 228}, "larger than final_size"),
         ({"final_size": 224, "initial_size": 0.005}, "leaves no pixel"),
         ({"final_size": (224, 320), "initial_size": (160, 160)}, r"use \(112, 160\)"),

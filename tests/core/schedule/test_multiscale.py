@@ -31,7 +31,7 @@ from upsize.schedule import (
     load,
     presets,
 )
-from upsize.schedule._random_size import larger, random_bits
+from upsize.schedule._random_size import elementwise_max, random_bits
 
 SIDES = (96, 128, 160, 192, 224)
 ALONE = MultiScale(sizes=SIDES, every=10)
@@ -177,14 +177,14 @@ class TestPlan:
         wide = MultiScale(sizes=[160, (192, 256), 320], final_size=(224, 320))
         plan = wide.plan(total_steps=1000)
         assert plan.sizes == ((112, 160), (192, 256), (224, 320))
-        assert wide.target() == (224, 320)
+        assert wide.full_size() == (224, 320)
 
     def test_the_final_size(self) -> None:
-        assert MultiScale(sizes=[224, 160]).target() == (224, 224)
-        assert MultiScale(sizes=[0.5, 1.0]).target() is None
+        assert MultiScale(sizes=[224, 160]).full_size() == (224, 224)
+        assert MultiScale(sizes=[0.5, 1.0]).full_size() is None
         ramp = Ramp(final_size=256)
-        assert MultiScale(sizes=[0.5, 192], before=ramp).target() == (256, 256)
-        assert MultiScale(sizes=[160], final_size=320, before=ramp).target() == (
+        assert MultiScale(sizes=[0.5, 192], before=ramp).full_size() == (256, 256)
+        assert MultiScale(sizes=[160], final_size=320, before=ramp).full_size() == (
             320,
             320,
         )
@@ -245,9 +245,9 @@ class TestPlan:
 
 
 def _run(plan: Plan) -> Any:
-    from upsize.schedule._run import Run
+    from upsize.schedule._run import RunLength
 
-    return Run(plan.total_steps, plan.steps_per_epoch)
+    return RunLength(plan.total_steps, plan.steps_per_epoch)
 
 
 class TestFullSize:
@@ -277,12 +277,13 @@ class TestFullSize:
         assert all(isinstance(stage.size, Size) for stage in plan.stages)
 
 
-class TestRebind:
+class TestNeverBelow:
     def test_a_run_of_another_length_has_the_same_draws(self) -> None:
         old = ALONE.plan(total_steps=1000)
         for length in (500, 4000):
-            new = old.rebind(total_steps=length)
-            assert new == ALONE.plan(total_steps=length)
+            fresh = ALONE.plan(total_steps=length)
+            new = fresh.never_below(old)
+            assert new == fresh
             assert widths(new, range(500)) == widths(old, range(500))
 
     @pytest.mark.parametrize("lengths", [(100, 400), (400, 100), (100, 250, 160)])
@@ -294,10 +295,8 @@ class TestRebind:
         plan = schedule.plan(total_steps=lengths[0])
         for length in lengths[1:]:
             plan.size_at(0)  # what it caches must not go along
-            new, fresh = (
-                plan.rebind(total_steps=length),
-                schedule.plan(total_steps=length),
-            )
+            fresh = schedule.plan(total_steps=length)
+            new = fresh.never_below(plan)
             for step in range(length):
                 pair = plan.size_at(step), fresh.size_at(step)
                 assert new.size_at(step) == max(pair)
@@ -311,27 +310,28 @@ class TestRebind:
             sizes=SIDES, before=Phases(phases=[(0, 128), ("50%", 160)]), final_size=224
         )
         old = schedule.plan(total_steps=100)
-        new = old.rebind(total_steps=400)
+        new = schedule.plan(total_steps=400).never_below(old)
         assert [f"{a} {size}" for a, _, size in new.stages] == [
             "0 128x128", "50 128x128 to 224x224", "200 96x96 to 224x224",
         ]  # fmt: skip
         assert "never below" in new.summary()
 
     def test_an_ordinary_plan_after_size_at(self) -> None:
-        """What a plan caches must not go into the plan that it is bound to."""
-        old = Ramp(final_size=224).plan(total_steps=4000)
-        old.size_at(0)
-        assert old.rebind(total_steps=1000).size_at(999) == (224, 224)
+        """What a plan caches must not go into the plan that resumes it."""
+        new = Ramp(final_size=224).plan(total_steps=1000)
+        new.size_at(0)
+        old = Ramp(final_size=224, start=0.1).plan(total_steps=1000)
+        assert new.never_below(old).size_at(400) == old.size_at(400) > new.size_at(400)
 
     def test_of_other_draws(self) -> None:
         a = RandomSize(choices=((1, 1), (2, 2)), every=10, seed=0)
         with pytest.raises(ValueError, match="drawn differently"):
-            larger(a, RandomSize(choices=((1, 1), (2, 2)), every=10, seed=1))
+            elementwise_max(a, RandomSize(choices=((1, 1), (2, 2)), every=10, seed=1))
         b = RandomSize(choices=((3, 1), (1, 3)), every=10, seed=0)
-        assert larger(a, b) == larger(b, a)
-        assert larger(a, b).choices == ((3, 1), (2, 3))  # type: ignore[union-attr]
-        assert larger(Size(1, 5), Size(2, 3)) == (2, 5)
-        assert larger(Size(9, 9), a).choices == ((9, 9), (9, 9))  # type: ignore[union-attr]
+        assert elementwise_max(a, b) == elementwise_max(b, a)
+        assert elementwise_max(a, b).choices == ((3, 1), (2, 3))  # type: ignore[union-attr]
+        assert elementwise_max(Size(1, 5), Size(2, 3)) == (2, 5)
+        assert elementwise_max(Size(9, 9), a).choices == ((9, 9), (9, 9))  # type: ignore[union-attr]
 
 
 class TestRoundTrips:
@@ -398,12 +398,12 @@ GOOD: dict[str, Any] = {"sizes": [96, 128, 224]}
         ({"sizes": 224}, "must be a list of sizes"),
         ({"sizes": range(5, 5)}, "must be a list of sizes"),
         ({"sizes": {"low": 1}}, "low, high, step"),
-        ({"sizes": {"low": 480, "high": 800, "step": 33}}, "leads from low to high"),
-        ({"sizes": {"low": 800, "high": 480, "step": 32}}, "leads from low to high"),
+        ({"sizes": {"low": 480, "high": 800, "step": 33}}, "up to exactly high"),
+        ({"sizes": {"low": 800, "high": 480, "step": 32}}, "up to exactly high"),
         ({"sizes": {"low": 0, "high": 480, "step": 32}}, "low, high, step"),
         ({"sizes": [0, 224]}, "must be a share"),
         ({"sizes": [96, "128"]}, "must be a share"),
-        ({"sizes": [96, 100], "multiple_of": 32}, "no multiple of multiple_of"),
+        ({"sizes": [96, 100], "multiple_of": 32}, "not a multiple of multiple_of"),
         ({"final_size": 192}, "larger than final_size"),
         ({"sizes": [(96, 128), (128, 96)]}, r"sizes has .*larger than final_size"),
         ({"sizes": [0.001, 1.0], "final_size": 64}, "leaves no pixel"),
@@ -473,7 +473,12 @@ def test_no_final_size() -> None:
     ],
 )
 def test_a_corrupt_plan_is_refused(stages: Any, message: str) -> None:
-    fields = {"schedule": dump(ALONE), "total_steps": 9, "final_size": [64, 64]}
+    fields = {
+        "schedule": dump(ALONE),
+        "description": "",
+        "total_steps": 9,
+        "final_size": [64, 64],
+    }
     with pytest.raises(ValidationError, match=message):
         Plan.model_validate(fields | {"stages": stages})
 
@@ -523,7 +528,7 @@ def test_every_plan(schedule: MultiScale, total: int, other: int) -> None:
     assert plan.reaches_full_size == (plan.final_size in seen)
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
     assert 0 < plan.pixel_share <= 1
-    new = plan.rebind(total_steps=other)
+    new = fresh.never_below(plan)
     for step in range(other):
         assert new.size_at(step) == max(plan.size_at(step), fresh.size_at(step))
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from upsize.schedule import Plan, Ramp, Size
-from upsize.schedule._run import Run
+from upsize.schedule._run import RunLength
 
 CASES: dict[str, dict[str, Any]] = {
     case["name"]: case
@@ -80,9 +80,9 @@ def runs(plan: Plan) -> list[list[int]]:
 
 def one_resize_per_step(plan: Plan) -> list[list[int]]:
     """Take our exact moments, and at most one of them at each step."""
-    assert isinstance(plan.schedule, Ramp)
-    growth = plan.schedule._growth(
-        Run(plan.total_steps, plan.steps_per_epoch), plan.final_size
+    ramp = Ramp.model_validate(plan.schedule)
+    growth = ramp._growth(
+        RunLength(plan.total_steps, plan.steps_per_epoch), plan.final_size
     )
     taken, step = [[0, growth.initial.height]], -1
     for at, size in zip(growth.positions, growth.sizes, strict=True):

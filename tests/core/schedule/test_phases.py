@@ -15,8 +15,8 @@ def test_epochs_shares_and_steps() -> None:
 
 
 def test_the_last_size_is_the_final_one() -> None:
-    assert Phases(phases=[(0, 96), (2, (224, 320))]).target() == (224, 320)
-    assert Phases(phases=[(0, 0.5), (2, 1.0)]).target() is None
+    assert Phases(phases=[(0, 96), (2, (224, 320))]).full_size() == (224, 320)
+    assert Phases(phases=[(0, 0.5), (2, 1.0)]).full_size() is None
 
 
 def test_shares_of_a_size_given_later() -> None:
@@ -70,8 +70,8 @@ def test_summary() -> None:
             "last of phases trains at",
         ),
         ({"phases": [(0, 128), (5, 192)], "final_size": 224}, r"not at final_size"),
-        ({"phases": [(0, 128), (5, 225)], "multiple_of": 32}, "no multiple"),
-        ({"phases": [(0, (100, 100)), (5, 224)], "multiple_of": 32}, "no multiple"),
+        ({"phases": [(0, 128), (5, 225)], "multiple_of": 32}, "not a multiple"),
+        ({"phases": [(0, (100, 100)), (5, 224)], "multiple_of": 32}, "not a multiple"),
         ({"phases": [(0, 0.1), (5, 224)], "multiple_of": 32}, "leaves no pixel"),
         ({"phases": [(0, 256), (5, 224)]}, "larger than final_size"),
         ({"phases": [("soon", 128)]}, "phases"),

@@ -17,6 +17,7 @@ from upsize.schedule import (
     Schedule,
     Size,
     Stage,
+    load,
 )
 
 PLAN = Ramp(final_size=224, increase_by=56).plan(epochs=20, steps_per_epoch=147)
@@ -41,7 +42,7 @@ def test_properties() -> None:
     assert PLAN.pixel_share == pytest.approx(0.5 * 0.25 + 0.25 * 0.5625 + 0.25)
     assert isinstance(PLAN.epochs, int)
     assert PLAN.steps_by_size == {(112, 112): 1470, (168, 168): 735, (224, 224): 735}
-    assert PLAN.schedule == Ramp(final_size=224, increase_by=56)
+    assert load(PLAN.schedule) == Ramp(final_size=224, increase_by=56)
 
 
 def test_a_run_of_steps_has_no_epochs() -> None:
@@ -144,7 +145,9 @@ class TestFinalSize:
         assert Ramp(final_size=64).plan(total_steps=10, final_size=64)
 
     def test_given_twice(self) -> None:
-        with pytest.raises(ValueError, match=r"\(96, 96\) given to plan.*\(64, 64\)"):
+        with pytest.raises(
+            ValueError, match=r"final_size=\(96, 96\) differs from .*\(64, 64\)"
+        ):
             Ramp(final_size=64).plan(total_steps=10, final_size=96)
 
     def test_bad(self) -> None:
@@ -152,43 +155,77 @@ class TestFinalSize:
             Ramp().plan(total_steps=10, final_size=0)
 
 
-class TestRebind:
-    OLD = Ramp(final_size=224, increase_by=16).plan(epochs=3, steps_per_epoch=100)
+class TestNeverBelow:
+    RAMP = Ramp(final_size=224, increase_by=16)
+    OLD = RAMP.plan(epochs=3, steps_per_epoch=100)
+
+    def resumed(self, epochs: int, steps_per_epoch: int = 100) -> tuple[Plan, Plan]:
+        fresh = self.RAMP.plan(epochs=epochs, steps_per_epoch=steps_per_epoch)
+        return fresh, fresh.never_below(self.OLD)
 
     def test_a_longer_run_never_shrinks(self) -> None:
-        new = self.OLD.rebind(epochs=12)
-        fresh = Ramp(final_size=224, increase_by=16).plan(
-            epochs=12, steps_per_epoch=100
-        )
+        fresh, new = self.resumed(12)
         for step in range(1200):
             assert new.size_at(step) == max(self.OLD.size_at(step), fresh.size_at(step))
         assert (new.total_steps, new.epochs, new.final_size) == (1200, 12, (224, 224))
 
     def test_a_shorter_run_reaches_full_size_where_the_fresh_one_does(self) -> None:
         old = Ramp(final_size=224).plan(epochs=12, steps_per_epoch=100)
-        new = old.rebind(epochs=4)
+        new = Ramp(final_size=224).plan(epochs=4, steps_per_epoch=100).never_below(old)
         assert new.size_at(299) < (224, 224)
         assert new.size_at(300) == (224, 224)
 
     def test_a_chain_keeps_what_was_reached(self) -> None:
-        chained = self.OLD.rebind(epochs=6).rebind(epochs=12)
+        _, once = self.resumed(6)
+        chained = self.resumed(12)[0].never_below(once)
         assert chained.size_at(220) >= self.OLD.size_at(220)
+        assert chained.summary().count("never below") == 1
+        again = chained.never_below(self.RAMP.plan(total_steps=100))
+        assert again.summary().count("never below") == 1
 
     def test_of_the_same_length_is_the_same_plan(self) -> None:
-        assert self.OLD.rebind(epochs=3) == self.OLD
-        assert self.OLD.rebind(total_steps=300) == self.OLD
+        assert self.OLD.never_below(self.OLD) == self.OLD
 
-    def test_another_epoch_length(self) -> None:
-        new = self.OLD.rebind(epochs=3, steps_per_epoch=50)
-        assert (new.total_steps, new.steps_per_epoch) == (150, 50)
+    @pytest.mark.parametrize("batches", [25, 50, 99, 101, 200, 1000])
+    def test_with_another_batch_size_at_the_same_share(self, batches: int) -> None:
+        fresh, new = self.resumed(3, batches)
+        assert new == fresh
+        for done in range(1, 300):
+            resumes_at = -(-done * batches // 100)
+            assert new.size_at(resumes_at) >= self.OLD.size_at(done - 1)
+
+    def test_with_another_batch_size_and_number_of_epochs_at_the_same_epoch(
+        self,
+    ) -> None:
+        fresh, new = self.resumed(12, 50)
+        for step in range(600):
+            assert new.size_at(step) == max(
+                self.OLD.size_at(2 * step), fresh.size_at(step)
+            )
+
+    def test_without_epochs_at_the_same_step(self) -> None:
+        fresh = self.RAMP.plan(total_steps=150)
+        for step in range(150):
+            expected = max(self.OLD.size_at(step), fresh.size_at(step))
+            assert fresh.never_below(self.OLD).size_at(step) == expected
 
     def test_the_summary_says_so(self) -> None:
-        assert "never below those of the run" in self.OLD.rebind(epochs=12).summary()
+        fresh, new = self.resumed(12)
+        assert new.summary() == (
+            f"{fresh.summary()}\n"
+            "Sizes are never below those of the run that this one resumes."
+        )
         assert "never below" not in self.OLD.summary()
+
+    def test_another_full_size(self) -> None:
+        other = Ramp(final_size=192).plan(total_steps=300)
+        with pytest.raises(ValueError, match="full size 224x224, and this one 192x192"):
+            other.never_below(self.OLD)
 
 
 GOOD = {
     "schedule": {"kind": "ramp"},
+    "description": "Train.",
     "stages": [[0, 5, [32, 32]], [5, 10, [64, 64]]],
     "total_steps": 10,
     "final_size": [64, 64],
@@ -212,8 +249,16 @@ GOOD = {
         ({"stages": [[0, 10, "64"]]}, "stages"),
         ({"total_steps": 0}, "total_steps"),
         ({"steps_per_epoch": -1}, "steps_per_epoch"),
-        ({"schedule": {"kind": "cosine"}}, "'ramp', 'linear', 'phases'"),
-        ({"schedule": {}}, "kind"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch"),
+        ({"total_steps": 10.0}, "total_steps"),
+        ({"stages": [["0", 10, [64, 64]]]}, "valid integer"),
+        ({"stages": [[0, 10.0, [64, 64]]]}, "valid integer"),
+        ({"stages": [[False, 10, [64, 64]]]}, "valid integer"),
+        ({"stages": [[0, 10, [64, "64"]]]}, "valid integer"),
+        ({"final_size": [64.0, 64]}, "valid integer"),
+        ({"schedule": "ramp"}, "schedule"),
+        ({"schedule": {"set": {1}}}, "schedule"),
+        ({"description": 1}, "description"),
         ({"colour": "blue"}, "not permitted"),
     ],
 )

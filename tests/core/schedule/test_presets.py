@@ -87,7 +87,7 @@ def test_composer_refuses_a_size_that_is_no_multiple() -> None:
     assert composer_size(99, 100, 225, 0.5, 0.5, 0.2, 4) == 224
     with pytest.raises(ValueError, match=r"use \(224, 224\) or \(228, 228\)"):
         presets.composer(final_size=225)
-    with pytest.raises(ValueError, match="no multiple"):
+    with pytest.raises(ValueError, match="not a multiple"):
         presets.composer().plan(total_steps=10, final_size=225)
 
 
@@ -153,9 +153,9 @@ def test_ffcv_s_own_ramp(low: int, high: int, start: int, end: int) -> None:
         ({}, "the ramp is missing"),
         ({"start_ramp": 3}, "the ramp is missing"),
         ({"epochs": 17}, r"epochs must be one of \[16, 24, 32, 40, 56, 88\], not 17"),
-        ({"epochs": 16, "start_ramp": 3}, "brings its own ramp"),
+        ({"epochs": 16, "start_ramp": 3}, "already sets the ramp"),
         ({"start_ramp": 9, "end_ramp": 3}, "comes before"),
-        ({"epochs": 16, "max_res": 200}, "no multiple"),
+        ({"epochs": 16, "max_res": 200}, "not a multiple"),
     ],
 )
 def test_ffcv_refuses(fields: dict[str, int], message: str) -> None:
@@ -266,7 +266,7 @@ def test_fastxtend_is_a_ramp() -> None:
             r"machines must be one of \[1, 4, 8, 16\], not 2",
         ),
         (lambda: presets.efficienttrain("vit"), "model must be one of"),
-        (lambda: presets.autoprog(225), "no multiple"),
+        (lambda: presets.autoprog(225), "not a multiple"),
         (lambda: presets.composer(0), "initial_size"),
         (lambda: presets.composer(0.5, 0.9, 0.2), "comes before"),
     ],

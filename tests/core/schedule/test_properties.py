@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from upsize.schedule import Linear, Phases, Plan, Ramp
 from upsize.schedule._moment import position
-from upsize.schedule._run import Run
+from upsize.schedule._run import RunLength
 
 shares = st.integers(0, 100).map(lambda n: n / 100)
 moments = st.one_of(
@@ -92,7 +92,7 @@ def test_every_plan(drawn: tuple[Any, Any], run: tuple[int, int]) -> None:
     if getattr(schedule, "max_sizes", None) is not None:
         assert len(plan.sizes) <= schedule.max_sizes
 
-    length = Run(plan.total_steps, plan.steps_per_epoch)
+    length = RunLength(plan.total_steps, plan.steps_per_epoch)
     start = position("start", schedule.start, length)
     finish = position("finish", schedule.finish, length)
     if schedule.increase_mode == "epoch":
@@ -116,11 +116,11 @@ def test_json_round_trip(drawn: tuple[Any, Any], run: tuple[int, int]) -> None:
 
 
 @given(schedules(), runs, st.integers(1, 12))
-def test_rebind(drawn: tuple[Any, Any], run: tuple[int, int], epochs: int) -> None:
+def test_never_below(drawn: tuple[Any, Any], run: tuple[int, int], epochs: int) -> None:
     schedule, final = drawn
     old = planned(schedule, final, *run)
     fresh = planned(schedule, final, epochs, run[1])
-    new = old.rebind(epochs=epochs)
+    new = fresh.never_below(old)
     assert new.total_steps == fresh.total_steps
     for stage in (*old.stages, *fresh.stages, *new.stages):
         for step in (stage.start, stage.stop - 1):
@@ -155,3 +155,30 @@ def test_phases(sides: list[int], run: tuple[int, int]) -> None:
     for step in range(plan.total_steps):
         k = step * len(sides) // plan.total_steps
         assert plan.size_at(step).height == sides[k]
+
+
+@given(schedules(), runs, runs, st.integers(0, 500))
+def test_never_below_with_another_batch_size(
+    drawn: tuple[Any, Any], run: tuple[int, int], other: tuple[int, int], done: int
+) -> None:
+    """After so many steps of the saved run, the new one resumes at the same epoch."""
+    schedule, final = drawn
+    saved, mine = planned(schedule, final, *run), planned(schedule, final, *other)
+    new = mine.never_below(saved)
+    sizes = [new.size_at(step) for step in range(new.total_steps)]
+    for before, after in pairwise(sizes):
+        assert before.height <= after.height
+        assert before.width <= after.width
+    for step, size in enumerate(sizes):
+        assert size.height >= mine.size_at(step).height
+        assert (size == final) or (mine.size_at(step) != final)
+    done = 1 + done % saved.total_steps
+    at = -(-done * other[1] // run[1])
+    if at < new.total_steps:
+        assert sizes[at].height >= saved.size_at(done - 1).height
+        assert sizes[at].width >= saved.size_at(done - 1).width
+    if run[0] == other[0] and schedule.increase_mode == "batch":
+        shares = isinstance(schedule.start, float) and isinstance(
+            schedule.finish, float
+        )
+        assert not shares or isinstance(schedule, Linear) or new == mine

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import io
-import multiprocessing
-import os
 import shutil
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from upsize.loading._copies._files import Made, Source, encode, image_files, make_copies
-from upsize.loading._copies._manifest import Manifest
-from upsize.loading._copies._settings import CopySettings, copy_size
-from upsize.loading._images._files import open_file
+from upsize.loading._copies._folder import check_apart, check_target
+from upsize.loading._copies._make import Made, make_copies
+from upsize.loading._copies._pool import in_processes
+from upsize.loading._copies._settings import CopySettings
+from upsize.loading._copies._store import Reader, open_reader
+from upsize.loading._copies._writer import Writer
+from upsize.loading._images._folder import Found, LeftOut, list_images, shown
 
 __all__ = ["CopiesEstimate", "CopiesReport", "Job", "Track"]
 
 Track = Callable[[Iterable[Any], int], Iterable[Any]]
 _SAMPLES = 64
-_NAMED = 5
+# A transaction takes this much at most: what a killed run loses.
+_MOST_IMAGES, _MOST_BYTES = 256, 1 << 24
+_NAMED = 100
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class CopiesReport:
 
     Args:
         made: Images whose copies were made.
-        kept: Images whose copies were there already.
+        kept: Images whose copies were up to date.
         removed: Images that are there no longer, whose copies were removed.
         bytes: Of the copies made.
     """
@@ -61,102 +60,107 @@ class CopiesReport:
     bytes: int
 
 
+@dataclass(frozen=True)
+class _ToDo:
+    """What a store lacks: images to copy, images to remove, other settings."""
+
+    missing: list[Found]
+    removed: list[str]
+    settings: bool
+
+
 class Job:
     """The images of a folder, and those of them whose copies are to be made."""
 
     def __init__(self, source: Path, target: Path, settings: CopySettings) -> None:
-        if not source.is_dir():
-            raise ValueError(f"{source}: no such folder of images")
-        if target.is_file():
-            raise ValueError(f"{target}: is a file; the copies need a folder")
-        if target.resolve().is_relative_to(source.resolve()):
-            raise ValueError(
-                f"{target}: lies in the folder of the images, {source}, which would "
-                "make its copies images, too: choose one beside it"
-            )
-        self.images = {image.name: image for image in image_files(source)}
-        if not self.images:
-            raise ValueError(f"{source}: no images in this folder")
+        check_apart(source, target, "the folder of the copies")
+        reader = open_reader(target) if check_target(target) else None
+        self._listing = list_images(source)
+        if not self._listing.images:
+            named = "".join(f"\n{each.why}" for each in self._listing.left_out[:_NAMED])
+            raise ValueError(f"{shown(source)}: no images in this folder{named}")
         self.source, self.target, self.settings = source, target, settings
-        self.manifest = Manifest(target, settings)
-        self.missing = [
-            image for image in self.images.values() if not self.manifest.has(image)
+        self._todo = self._compare(reader)
+
+    def _compare(self, store: Reader | Writer | None) -> _ToDo:
+        """Compare the images with the store's."""
+        images = self._listing.images
+        if store is None or store.found != self.settings:
+            return _ToDo([*images.values()], [], True)
+        done = store.images()
+        missing = [each for each in images.values() if done.get(each.name) != each]
+        # A folder that cannot be read today may be there again tomorrow.
+        unread = {each.name for each in self._listing.left_out}
+        removed = [
+            name
+            for name in done
+            if name not in images
+            and unread.isdisjoint(map(str, PurePosixPath(name).parents))
         ]
+        return _ToDo(missing, removed, False)
 
     def estimate(self) -> CopiesEstimate:
-        """Make the copies of a few images in memory, and conclude from these."""
-        sample = self.missing[:: max(1, -(-len(self.missing) // _SAMPLES))]
+        """Make the copies of a few images, and conclude from these."""
+        missing = self._todo.missing
+        sample = missing[:: max(1, -(-len(missing) // _SAMPLES))]
         total = 0
         for image in sample:
-            total += self._bytes(image)
-        needed = round(total * len(self.missing) / max(1, len(sample)))
+            made = make_copies(self.source, self.settings, image)
+            if isinstance(made, Made):
+                total += made.bytes
+        needed = round(total * len(missing) / max(1, len(sample)))
         place = self.target.absolute()
         while not place.exists():
             place = place.parent
         free = shutil.disk_usage(place).free
-        return CopiesEstimate(len(self.missing), needed, free, self.settings)
-
-    def _bytes(self, image: Source) -> int:
-        buffer = io.BytesIO()
-        try:
-            with open_file(self.source / image.name) as file:
-                for size in self.settings.sizes:
-                    small = copy_size(file.size, size, self.settings)
-                    if small is not None:
-                        encode(file, small, image.name, self.settings.quality, buffer)
-        except ValueError:
-            pass  # named when it is copied
-        return buffer.tell()
+        return CopiesEstimate(len(missing), needed, free, self.settings)
 
     def run(self, workers: int, track: Track) -> CopiesReport:
-        """Make what is missing."""
-        removed = self.manifest.begin(self.images)
-        work = partial(make_copies, self.source, self.target, self.settings)
-        wrong, made, total = [], 0, 0
-        with closing(self.manifest), _results(work, self.missing, workers) as results:
-            for result in track(results, len(self.missing)):
-                if isinstance(result, str):
-                    wrong.append(result)
-                    continue
-                self.manifest.add(result)
-                made += 1
-                total += sum(result.copies)
+        """Make what is missing, name what cannot be copied; write nothing if all is there.
+
+        Raises:
+            ValueError: When something was left out; after all else is done.
+        """
+        wrong, todo = self._listing.left_out, self._todo
+        report = CopiesReport(0, len(self._listing.images), 0, 0)
+        if todo.missing or todo.removed or todo.settings:
+            with Writer(self.target) as store:
+                todo = self._compare(store)  # another run may have ended meanwhile
+                store.begin(self.settings)
+                report, failed = self._make(store, todo, workers, track)
+            wrong = wrong + failed
         if wrong:
-            named = "\n".join(wrong[:_NAMED])
+            named = "\n".join(each.why for each in wrong[:_NAMED])
             more = f"\nand {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
             raise ValueError(
-                f"{len(wrong)} of {len(self.images)} images have no small copies, all "
-                f"others have; run it again when these are repaired or taken out:\n"
-                f"{named}{more}"
+                f"{len(wrong)} left out; {report.made + report.kept} images have their "
+                "copies. Repair or remove these and run this again, or train without "
+                f"them:\n{named}{more}"
             )
-        kept = len(self.images) - len(self.missing)
-        return CopiesReport(made, kept, removed, total)
+        return report
 
-
-def _end_with_parent() -> None:
-    """End this worker process when the process that started it has been killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def wait() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=wait, daemon=True).start()
-
-
-@contextmanager
-def _results(
-    work: Callable[[Source], Made | str], images: Sequence[Source], workers: int
-) -> Iterator[Iterable[Made | str]]:
-    """Give the results of the images in order, from worker processes if any."""
-    if workers == 0 or len(images) <= 1:
-        yield map(work, images)
-        return
-    # No fork: the process may have threads, of torch or of a progress bar.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
-    try:
-        yield pool.map(work, images, chunksize=min(32, -(-len(images) // workers)))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def _make(
+        self, store: Writer, todo: _ToDo, workers: int, track: Track
+    ) -> tuple[CopiesReport, list[LeftOut]]:
+        """Make what is missing, in transactions."""
+        for start in range(0, len(todo.removed), _MOST_IMAGES):
+            store.update([], todo.removed[start : start + _MOST_IMAGES])
+        work = partial(make_copies, self.source, self.settings)
+        batch: list[Made] = []
+        wrong: list[LeftOut] = []
+        made = total = waiting = 0
+        with in_processes(work, todo.missing, workers) as results:
+            for result in track(results, len(todo.missing)):
+                if isinstance(result, LeftOut):
+                    wrong.append(result)
+                    continue
+                batch.append(result)
+                made, total = made + 1, total + result.bytes
+                waiting += result.bytes
+                if len(batch) >= _MOST_IMAGES or waiting >= _MOST_BYTES:
+                    store.update(batch, [])
+                    batch, waiting = [], 0
+        # An image that was copied once and cannot be read now has changed.
+        store.update(batch, [each.name for each in wrong])
+        kept = len(self._listing.images) - len(todo.missing)
+        return CopiesReport(made, kept, len(todo.removed), total), wrong

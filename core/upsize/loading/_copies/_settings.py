@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from upsize.schedule import Plan, Size
 from upsize.schedule._size import as_size, require_whole_number
 
-__all__ = ["CopySettings", "copy_settings", "copy_size", "sizes_of"]
+__all__ = ["STRICT", "CopySettings", "copy_settings", "copy_size", "sizes_of"]
+
+#: For what is read from a store: types are not converted, and no field is new.
+STRICT = ConfigDict(strict=True, extra="forbid")
 
 # The flattest or steepest crop that RandomResizedCrop draws: height to width, 3 to 4.
 _LEAST_RATIO = 3 / 4
@@ -20,32 +25,33 @@ _LEAST_RATIO = 3 / 4
 _MOST_PIXELS = 0.75
 
 
-@dataclass(frozen=True)
+_LONGEST_SIDE, _MOST_SIZES = 65_536, 100
+
+
+def _bounded(size: Size) -> Size:
+    if not all(1 <= side <= _LONGEST_SIDE for side in size):
+        raise ValueError(f"sides must be from 1 to {_LONGEST_SIDE} pixels, not {size}")
+    return size
+
+
+_Size: TypeAlias = Annotated[Size, AfterValidator(_bounded)]
+
+
+@dataclass(frozen=True, config=STRICT)
 class CopySettings:
-    """What all copies in a folder have in common.
+    """What all copies in a store have in common.
 
     Args:
         sizes: Sizes of samples to make a copy for, the smallest first.
         full: The full size.
         least_scale: Least share of an image's area that a crop takes.
-        quality: Of JPEG, 1 to 95.
+        quality: Quality of JPEG, 1 to 95.
     """
 
-    sizes: tuple[Size, ...]
-    full: Size
-    least_scale: float
-    quality: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
-        sizes = [list(size) for size in self.sizes]
-        return asdict(self) | {"sizes": sizes, "full": list(self.full)}
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> CopySettings:
-        """Read what :meth:`to_json` gave."""
-        sizes = tuple(Size(*size) for size in fields["sizes"])
-        return cls(**(fields | {"sizes": sizes, "full": Size(*fields["full"])}))
+    sizes: Annotated[tuple[_Size, ...], Field(min_length=1, max_length=_MOST_SIZES)]
+    full: _Size
+    least_scale: Annotated[float, Field(gt=0, le=1)]
+    quality: Annotated[int, Field(ge=1, le=95)]
 
 
 def copy_size(image: Size, size: Size, settings: CopySettings) -> Size | None:

@@ -82,15 +82,19 @@ def small_copies(
     original / full``, or ``size / sqrt(3/4 least_scale)`` where that is less. Images
     that are hardly larger get none. :class:`CopyLoader` reads them.
 
-    Run it again to go on after it was stopped, or when images have changed: it makes
-    what is missing, what is older than its image or has another size on disk than it
-    was written with, and everything when the settings are others. Each copy comes to
-    its place whole. Only one run at a time may write to a folder.
+    Run it again to resume after it was stopped, or when images have changed: it makes
+    the copies of new images, and of images whose bytes or time on the disk differ from
+    those that it has read; it removes the copies of removed images, and makes all again
+    when the settings differ. What a killed run has written is whole. Only one run at a
+    time writes to a folder, while no process reads it.
 
     Args:
-        source: Folder of the images, at any depth; hidden ones are left out.
-        target: Folder of the copies, in folders named by the size of the samples; made
-            when it is not there. Not in ``source``.
+        source: Folder of the images, at any depth: files named as ImageFolder takes
+            them (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp), or .jpe, .jfif, .pnm
+            or .gif. Hidden ones are skipped. Links are followed; each folder is visited
+            once.
+        target: Folder of the copies, which are one LMDB store; made when it does not
+            exist. It holds nothing else, and lies neither in ``source`` nor around it.
         plan: The plan of the run, from which the sizes are chosen so that it reads the
             fewest pixels.
         sizes: Instead of ``plan``: sizes of samples in pixels, each below ``full``, as
@@ -100,8 +104,8 @@ def small_copies(
         least_scale: The least share of an image's area that a crop takes: ``scale[0]``
             of RandomResizedCrop; 1.0 where the whole image is resized, with the side
             that the image is resized to as ``full``, and ``sizes`` in that ratio.
-        quality: Of the copies of .jpg files, which are JPEG, 1 to 95. Those of all other
-            files are PNG, without loss.
+        quality: Quality of the copies of JPEG files, which are JPEG, 1 to 95. Those of
+            all other files are PNG, without loss.
         workers: Processes that work at the same time, which import the main module of
             the program; 0: none, in this process. ``None``: one for each core.
         track: Called with the results to come and their number, as a progress bar is.
@@ -110,9 +114,9 @@ def small_copies(
         How many images were copied, and how many bytes the copies have.
 
     Raises:
-        ValueError: For a bad setting, a folder without images, too little free disk,
-            and, after all others are copied, for images that cannot be read; names the
-            paths.
+        ValueError: For a bad setting, a folder without images, a target that holds
+            anything else or is in use, too little free disk, and, after all others are
+            copied, for images that cannot be read; names the paths.
         OSError: When a folder cannot be read or written.
 
     Example:
@@ -125,8 +129,11 @@ def small_copies(
         ...     root / "images", root / "small", sizes=[112], full=224, workers=0
         ... ).made
         1
-        >>> from upsize.loading import open_image
-        >>> open_image(root / "small" / "112x112" / "a.jpg").size
+        >>> from upsize.loading import CopyLoader, sample_size
+        >>> from upsize.schedule import Size
+        >>> load = CopyLoader(root / "images", root / "small")
+        >>> with sample_size(Size(112, 112), full=Size(224, 224)):
+        ...     load(root / "images" / "a.jpg").size
         (250, 188)
     """
     settings = copy_settings(plan, sizes, full, most, least_scale, quality)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,13 +12,12 @@ from typing import IO, TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from upsize._extras import missing_extra
+from upsize._extras import require
 from upsize.schedule import Size
 
-try:
-    from PIL import Image
-except ModuleNotFoundError as error:  # pragma: no cover - in test_decode.py
-    raise missing_extra("jpeg", "Image files") from error
+require("PIL.Image", "jpeg", "Image files")
+
+from PIL import Image, UnidentifiedImageError
 
 from upsize.loading._images import _jpeg
 
@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ORIENTATION", "REDUCTIONS", "ImageFile", "open_file", "readable_suffixes"]
+__all__ = ["FORMATS", "ORIENTATION", "REDUCTIONS", "SUFFIXES", "ImageFile", "open_file"]
+
+#: Names of the image files in a folder: those of torchvision's ImageFolder, and .jpe,
+#: .jfif, .pnm and .gif. Pillow reads more, but some formats are no photographs, and
+#: some start other programs.
+SUFFIXES = frozenset(
+    (
+        ".jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp" + " .jpe .jfif .pnm .gif"
+    ).split()
+)
+#: What Pillow may find in a file of such a name, whatever the name says.
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")
 
 #: What a JPEG can be reduced by while it is decoded, the largest first. Decoders have
 #: fast paths for these alone: libjpeg-turbo's other eighths take as long as twice or
@@ -44,58 +55,71 @@ _TURNS = {
 }
 
 
-def readable_suffixes() -> set[str]:
-    """Return the endings of the files that Pillow can read, in lower case."""
-    return {
-        suffix
-        for suffix, kind in Image.registered_extensions().items()
-        if kind in Image.OPEN  # the others, as PDF, can only be written
-    }
-
-
 def _unreadable(path: str | PathLike[str], error: Exception) -> ValueError:
+    # Pillow's own words name the object that reads the file.
+    unknown = isinstance(error, UnidentifiedImageError)
+    why = "its format is not known" if unknown else error
     return ValueError(
-        f"{path}: cannot be read as an image ({error}): it must be a whole file of a "
+        f"{path}: cannot be read as an image ({why}): it must be a whole file of a "
         "kind that Pillow knows; repair it, or take it out of the data"
     )
 
 
 class ImageFile:
-    """An open image file of which only the header has been read.
+    """An image of which only the header has been read.
 
     Args:
         path: For the messages.
-        file: Open for reading bytes.
+        source: A file open for reading bytes, or the bytes themselves, which must stay
+            as they are until the pixels are decoded.
         exif: Whether to turn the image as its EXIF orientation says.
+        formats: The formats that Pillow may find in it; ``None``: all that it knows.
+
+    Attributes:
+        stored: The size in pixels, before it is turned.
 
     Raises:
-        ValueError: When it is no image; names the path.
+        ValueError: When it is not an image; names the path.
     """
 
     def __init__(
-        self, path: str | PathLike[str], file: IO[bytes], *, exif: bool
+        self,
+        path: str | PathLike[str],
+        source: IO[bytes] | memoryview,
+        *,
+        exif: bool = False,
+        formats: tuple[str, ...] | None = None,
     ) -> None:
-        self._path, self._file = path, file
-        # A JPEG is read as a whole, and Pillow asked only for what else is in it.
-        self._data = file.read(2)
-        if self._data == b"\xff\xd8":
-            self._data += file.read()
-        self._header = _jpeg.header(self._data)
-        self._stored = self._header or Size(self._image.height, self._image.width)
+        self._path, self._formats = path, formats
+        self._data: bytes | memoryview
+        if isinstance(source, memoryview):
+            self._file, self._data = None, source
+        else:
+            # A JPEG is read as a whole; Pillow reads what it needs of other files.
+            self._file, self._data = source, source.read(2)
+            if self._data == b"\xff\xd8":
+                self._data += source.read()
+        jpeg = formats is None or "JPEG" in formats
+        self._header = _jpeg.header(self._data) if jpeg else None
+        self.stored = self._header or Size(self._image.height, self._image.width)
         self._turn = self.orientation if exif else 1
 
     @cached_property
     def _image(self) -> Image.Image:
-        self._file.seek(0)
+        if self._file is None:
+            file: IO[bytes] = io.BytesIO(self._data)
+        else:
+            file = self._file
+            file.seek(0)
         try:
-            return Image.open(self._file)
+            return Image.open(file, formats=self._formats)
         except Exception as error:  # Pillow's decoders raise errors of every kind
             raise _unreadable(self._path, error) from error
 
     @property
     def size(self) -> Size:
         """The size in pixels, as the image is turned."""
-        return self.turned(self._stored)
+        return self.turned(self.stored)
 
     def turned(self, size: Size) -> Size:
         """Return a size of the stored pixels as the image is turned."""
@@ -131,14 +155,6 @@ class ImageFile:
     def grey(self) -> bool:
         """Whether its pixels have one colour of 8 bits."""
         return self._image.mode == "L"
-
-    @property
-    def comment(self) -> str:
-        """The comment in the file; empty where there is none."""
-        if self._header is not None and (comment := _jpeg.comment(self._data)):
-            return comment
-        comment = self._image.info.get("comment", "")
-        return comment.decode("latin-1") if isinstance(comment, bytes) else str(comment)
 
     def rgb(self, reduction: int = 1, *, fast: bool = True) -> Image.Image:
         """Decode the pixels, as Pillow's ``convert("RGB")`` gives them.
@@ -176,7 +192,7 @@ class ImageFile:
         image = self._image
         try:
             if reduction > 1:
-                height, width = self._stored
+                height, width = self.stored
                 image.draft(
                     None, (max(1, width // reduction), max(1, height // reduction))
                 )

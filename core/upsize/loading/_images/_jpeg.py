@@ -18,18 +18,18 @@ except ModuleNotFoundError:  # pragma: no cover - in test_decode.py
     # Pillow decodes the same pixels, in more time.
     simplejpeg = None
 
-__all__ = ["comment", "decode", "header"]
+__all__ = ["decode", "header"]
 
-_START, _COMMENT = b"\xff\xd8", 0xFE
+_START = b"\xff\xd8"
 
 
-def header(data: bytes) -> Size | None:
+def header(data: bytes | memoryview) -> Size | None:
     """Return the size of an image; ``None``: a case for Pillow.
 
     That is what is no JPEG, has other colours than the usual ones, or is too large for
     Pillow to open without a warning.
     """
-    if simplejpeg is None or not data.startswith(_START):
+    if simplejpeg is None or data[:2] != _START:
         return None
     try:
         found: Any = simplejpeg.decode_jpeg_header(data)
@@ -46,7 +46,9 @@ def header(data: bytes) -> Size | None:
     return Size(height, width)
 
 
-def decode(data: bytes, size: Size, reduction: int) -> NDArray[np.uint8] | None:
+def decode(
+    data: bytes | memoryview, size: Size, reduction: int
+) -> NDArray[np.uint8] | None:
     """Decode to (height, width, 3) bytes; ``None``: a case for Pillow, as it is damaged.
 
     Args:
@@ -68,14 +70,3 @@ def decode(data: bytes, size: Size, reduction: int) -> NDArray[np.uint8] | None:
         # ImageFile.LOAD_TRUNCATED_IMAGES.
         return None
     return pixels
-
-
-def comment(data: bytes) -> str:
-    """Return the comment in a JPEG; empty where there is none before the pixels."""
-    at = len(_START)
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] not in (b"", b"\xda"):
-        stop = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if data[at + 1] == _COMMENT:
-            return data[at + 4 : stop].decode("latin-1")
-        at = stop
-    return ""

@@ -1,4 +1,4 @@
-"""Let a model accept other sizes than the one that it is made for."""
+"""Let a model accept sizes that it was not made for."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from typing import Any
 
 from torch import nn
 
-from upsize.models._changes import Adaptation, Changes
+from upsize.models._adaptation import Adaptation
 from upsize.models._kinds import Note
 from upsize.models._probe import check_plan
 from upsize.models._report import spell_multiple
+from upsize.run._restoring import Restoring
 from upsize.schedule import Plan, Size
 
 __all__ = ["adapt"]
 
-# A model of a library that is not imported cannot be there.
+# A library that is not imported cannot have made the model.
 _LIBRARIES = ("timm", "torchvision", "transformers")
 
 
 def adapt(model: nn.Module, plan: Plan | None = None) -> Adaptation:
     """Let the vision transformers in a model accept images of other sizes.
 
-    Parameters stay the same objects, with their names and values: an optimizer made
-    before goes on, and a checkpoint of the adapted model loads into one that is not. At
-    the model's own size nothing changes, to the bit; at others its position embedding or
-    bias is interpolated in each forward, so that its gradient arrives there. Only these
-    modules are changed, not their classes. Do it before ``torch.compile`` and
-    ``DistributedDataParallel``, or after. A copy of the model (``copy.deepcopy``) stays
-    adapted when the original is put back.
+    Parameters stay the same objects with the same names and values: an existing optimizer
+    still works, and a checkpoint of the adapted model loads into a plain one. At the
+    model's own size the output is bit-identical. At other sizes each forward interpolates
+    its position embedding or bias, and the gradient flows through that. Only these
+    modules are changed, not their classes. Adapt before or after ``torch.compile`` and
+    ``DistributedDataParallel``. A copy of the model (``copy.deepcopy``) stays adapted when
+    the original is restored.
 
     * timm ``VisionTransformer``: what its ``dynamic_img_size=True`` does.
     * timm ``SwinTransformer``, ``SwinTransformerV2``: what ``strict_img_size=False`` does:
@@ -44,16 +45,16 @@ def adapt(model: nn.Module, plan: Plan | None = None) -> Adaptation:
 
     Args:
         model: A model, or one that holds such models, wrapped or not.
-        plan: Whose sizes must fit the multiple that the model needs.
+        plan: Plan whose sizes must fit the multiple that the model needs.
 
     Returns:
-        What was done; undone by ``remove()``, or at the end of a ``with`` block.
+        The changes; ``remove()`` or the end of a ``with`` block undoes them.
 
     Raises:
-        ValueError: When a model cannot be adapted, with the reason; when none is known in
-            there (a model that takes other sizes by itself needs none of this); when a
-            size of the plan does not fit. The model is then as it was.
-        TypeError: When ``model`` is no module or ``plan`` no plan.
+        ValueError: When a model cannot be adapted, with the reason; when it holds no
+            known model (one that takes other sizes by itself needs no adapting); when a
+            size of the plan does not fit. The model is then unchanged.
+        TypeError: When ``model`` is not a module or ``plan`` not a plan.
 
     Example:
         >>> import torch
@@ -69,19 +70,16 @@ def adapt(model: nn.Module, plan: Plan | None = None) -> Adaptation:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a Module, not a {type(model).__name__}")
     plan = None if plan is None else check_plan(plan)
-    changes = Changes()
-    try:
+    with Restoring() as changes:
         notes = list(_adapt_all(model, changes))
         multiple = _common(notes, model)
         _check_sizes(plan, multiple)
-    except BaseException:
-        changes.undo()
-        raise
-    return Adaptation(changes, tuple(note.text for note in notes), multiple)
+        kept = changes.pop_all()
+    return Adaptation(kept, tuple(note.text for note in notes), multiple)
 
 
-def _adapt_all(module: nn.Module, changes: Changes) -> Iterator[Note]:
-    """Adapt the outermost models that are known; what they hold is theirs."""
+def _adapt_all(module: nn.Module, changes: Restoring) -> Iterator[Note]:
+    """Adapt the outermost known models, without looking inside them."""
     for library in _LIBRARIES:
         if library in sys.modules and _is_from(module, library):
             note = _adapter(library)(module, changes)
@@ -104,7 +102,7 @@ def _adapter(library: str) -> Any:
 
 
 def _common(notes: list[Note], model: nn.Module) -> Size:
-    """Return the multiple that suits every part, or refuse a model without any."""
+    """Return the multiple that suits every part, or refuse a model without parts."""
     if not notes:
         raise ValueError(
             f"no model that adapt() knows is in {type(model).__name__}: it knows timm's "
@@ -129,7 +127,7 @@ def _check_sizes(plan: Plan | None, multiple: Size) -> None:
     ]
     if bad:
         raise ValueError(
-            f"the plan has sizes that are no multiples of {spell_multiple(multiple)}, as "
+            f"the plan has sizes that are not multiples of {spell_multiple(multiple)}, as "
             f"this model needs: {', '.join(bad)}; give the schedule "
             f"multiple_of={spell_multiple(multiple)}"
         )

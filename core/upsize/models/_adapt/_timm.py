@@ -13,15 +13,15 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from upsize.models._adapt._timm_maxvit import adapt_maxvit, is_maxvit
-from upsize.models._changes import Changes
 from upsize.models._kinds import Note, name_of
+from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
 __all__ = ["adapt_timm"]
 
 
-def adapt_timm(module: nn.Module, changes: Changes) -> Note | None:
-    """Adapt a model of timm's; None when it is none.
+def adapt_timm(module: nn.Module, changes: Restoring) -> Note | None:
+    """Adapt a model of timm's; return None for any other.
 
     Raises:
         ValueError: With the reason, when it cannot be adapted.
@@ -58,24 +58,26 @@ def _patches(embed: nn.Module, owner: nn.Module) -> tuple[PatchEmbed, Size]:
     return embed, Size(1, 1) if embed.dynamic_img_pad else Size(*patch)
 
 
-def _adapt_vit(model: VisionTransformer, changes: Changes) -> Note:
+def _adapt_vit(model: VisionTransformer, changes: Restoring) -> Note:
     embed, multiple = _patches(model.patch_embed, model)
     name = name_of(model)
     if model.dynamic_img_size:
         return Note(f"{name} is made for any size (dynamic_img_size)", multiple)
-    changes.set(embed, strict_img_size=False, flatten=False, output_fmt=Format.NHWC)
-    changes.set(model, dynamic_img_size=True)
+    changes.set(embed, "strict_img_size", False)
+    changes.set(embed, "flatten", False)
+    changes.set(embed, "output_fmt", Format.NHWC)
+    changes.set(model, "dynamic_img_size", True)
     return Note(f"{name}: position embedding interpolated at each size", multiple)
 
 
-def _adapt_swin(model: SwinTransformer | SwinTransformerV2, changes: Changes) -> Note:
+def _adapt_swin(model: SwinTransformer | SwinTransformerV2, changes: Restoring) -> Note:
     embed, multiple = _patches(model.patch_embed, model)
     name = name_of(model)
     if not embed.strict_img_size:
         return Note(f"{name} is made for any size (strict_img_size=False)", multiple)
-    changes.set(embed, strict_img_size=False)
-    changes.set(model, dynamic_img_size=True)
+    changes.set(embed, "strict_img_size", False)
+    changes.set(model, "dynamic_img_size", True)
     for block in model.modules():
         if isinstance(block, SwinTransformerBlock | SwinTransformerV2Block):
-            changes.set(block, dynamic_mask=True)
+            changes.set(block, "dynamic_mask", True)
     return Note(f"{name}: windows kept, features padded to them", multiple)

@@ -21,8 +21,8 @@ from timm.models.maxxvit import (
 from torch import Tensor, nn
 
 from upsize.models._adapt._relative import bias_of, resize_table, scaled_window
-from upsize.models._changes import Changes
 from upsize.models._kinds import Note, name_of
+from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
 __all__ = ["adapt_maxvit", "is_maxvit"]
@@ -106,7 +106,7 @@ def _attentions(module: Any) -> tuple[Any, ...]:
     return (module.attn,)
 
 
-def adapt_maxvit(model: MaxxVit, changes: Changes) -> Note:
+def adapt_maxvit(model: MaxxVit, changes: Restoring) -> Note:
     """Let each block choose its window by the map that it gets.
 
     Raises:
@@ -131,7 +131,7 @@ def adapt_maxvit(model: MaxxVit, changes: Changes) -> Note:
 
 
 def _adapt_block(
-    module: Any, model: MaxxVit, stride: int, changes: Changes
+    module: Any, model: MaxxVit, stride: int, changes: Restoring
 ) -> tuple[int, ...]:
     """Adapt one block; return the pixels of the image that one more token takes."""
     if hasattr(module, "_cells"):  # adapted already
@@ -145,16 +145,19 @@ def _adapt_block(
             "which they do not divide evenly"
         )
     cells = tuple(side // part for side, part in zip(feature, window, strict=True))
-    changes.set(module, _trained=window, _cells=cells, partition_size=window)
+    changes.set(module, "_trained", window)
+    changes.set(module, "_cells", cells)
+    changes.set(module, "partition_size", window)
     for attention in _attentions(module):
         bias = attention.rel_pos
         if bias is not None:
             if type(bias) not in _ANY_SIZE:
                 raise ValueError(
-                    f"{name_of(model)} has a {type(bias).__name__}, which is none of "
+                    f"{name_of(model)} has a {type(bias).__name__}, which is not one of "
                     "timm's own relative position biases"
                 )
-            changes.set(bias, _trained=window, window_size=window)
-            changes.swap_class(bias, _ANY_SIZE[type(bias)])
-    changes.hook(module.register_forward_pre_hook(_set_window))
+            changes.set(bias, "_trained", window)
+            changes.set(bias, "window_size", window)
+            changes.set(bias, "__class__", _ANY_SIZE[type(bias)])
+    changes.callback(module.register_forward_pre_hook(_set_window).remove)
     return tuple(stride * count for count in cells)

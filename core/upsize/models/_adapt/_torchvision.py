@@ -9,9 +9,9 @@ from torchvision.models.maxvit import MaxVit
 from torchvision.models.vision_transformer import Encoder, VisionTransformer
 
 from upsize.models._adapt._torchvision_maxvit import adapt_maxvit
-from upsize.models._changes import Changes
 from upsize.models._kinds import Note, name_of
 from upsize.resize import resize
+from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
 __all__ = ["adapt_torchvision"]
@@ -59,8 +59,8 @@ def _resized(position: Tensor, own: int, grid: tuple[int, int]) -> Tensor:
     return torch.cat([position[:, :1], image.flatten(2).transpose(1, 2)], dim=1)
 
 
-def adapt_torchvision(module: nn.Module, changes: Changes) -> Note | None:
-    """Adapt a model of torchvision's; None when it is none.
+def adapt_torchvision(module: nn.Module, changes: Restoring) -> Note | None:
+    """Adapt a model of torchvision's; return None for any other.
 
     Raises:
         ValueError: With the reason, when it cannot be adapted.
@@ -75,7 +75,7 @@ def adapt_torchvision(module: nn.Module, changes: Changes) -> Note | None:
     return None
 
 
-def _adapt_vit(model: VisionTransformer, changes: Changes) -> Note:
+def _adapt_vit(model: VisionTransformer, changes: Restoring) -> Note:
     name = name_of(model)
     patch = model.patch_size
     note = Note(
@@ -88,6 +88,6 @@ def _adapt_vit(model: VisionTransformer, changes: Changes) -> Note:
             f"{name} extends torchvision's VisionTransformer or its Encoder, and its "
             "own forward would be lost"
         )
-    changes.swap_class(model, _AnySizeVisionTransformer)
-    changes.swap_class(model.encoder, _AnySizeEncoder)
+    changes.set(model, "__class__", _AnySizeVisionTransformer)
+    changes.set(model.encoder, "__class__", _AnySizeEncoder)
     return note

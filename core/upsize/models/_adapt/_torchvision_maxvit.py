@@ -13,8 +13,8 @@ from torchvision.models.maxvit import (
 )
 
 from upsize.models._adapt._relative import bias_of, resize_table, scaled_window
-from upsize.models._changes import Changes
 from upsize.models._kinds import Note, name_of
+from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
 __all__ = ["adapt_maxvit"]
@@ -56,7 +56,7 @@ def _set_window(layer: Any, args: tuple[Any, ...]) -> None:
     attention._window = window
 
 
-def adapt_maxvit(model: MaxVit, changes: Changes) -> Note:
+def adapt_maxvit(model: MaxVit, changes: Restoring) -> Note:
     """Let each layer choose its window by the map that it gets."""
     multiple = 1
     # The stem halves the image, and so does each block.
@@ -72,11 +72,12 @@ def adapt_maxvit(model: MaxVit, changes: Changes) -> Note:
     )
 
 
-def _adapt_layer(layer: Any, changes: Changes) -> None:
+def _adapt_layer(layer: Any, changes: Restoring) -> None:
     attention = layer.attn_layer[1]
     if type(attention) is _AnySizeAttention:
         return
-    changes.set(layer, grid_size=layer.grid_size, p=layer.p, g=layer.g)
-    changes.set(attention, _window=(attention.size, attention.size))
-    changes.swap_class(attention, _AnySizeAttention)
-    changes.hook(layer.register_forward_pre_hook(_set_window))
+    for name in ("grid_size", "p", "g"):  # which _set_window sets
+        changes.save(layer, name)
+    changes.set(attention, "_window", (attention.size, attention.size))
+    changes.set(attention, "__class__", _AnySizeAttention)
+    changes.callback(layer.register_forward_pre_hook(_set_window).remove)

@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel
 
-from upsize.models._changes import Changes
 from upsize.models._kinds import Note, name_of
+from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
 __all__ = ["adapt_transformers"]
@@ -26,8 +26,8 @@ def _interpolate(
     return args, kwargs
 
 
-def adapt_transformers(module: nn.Module, changes: Changes) -> Note | None:
-    """Adapt a model of transformers'; None when it is none.
+def adapt_transformers(module: nn.Module, changes: Restoring) -> Note | None:
+    """Adapt a model of transformers'; return None for any other.
 
     Raises:
         ValueError: With the reason, when it cannot be adapted.
@@ -46,7 +46,7 @@ def adapt_transformers(module: nn.Module, changes: Changes) -> Note | None:
         )
     if not any(hook is _interpolate for hook in module._forward_pre_hooks.values()):
         handle = module.register_forward_pre_hook(_interpolate, with_kwargs=True)
-        changes.hook(handle)
+        changes.callback(handle.remove)
     patch = getattr(config, "patch_size", 1)
     multiple = Size(*patch) if isinstance(patch, list | tuple) else Size(patch, patch)
     return Note(f"{name}: {_ARGUMENT}=True in each forward", multiple)

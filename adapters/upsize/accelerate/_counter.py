@@ -1,0 +1,39 @@
+"""The steps of an Accelerator."""
+
+from __future__ import annotations
+
+from accelerate import Accelerator
+
+from upsize.run import BatchCounter, Position
+
+__all__ = ["AcceleratorCounter"]
+
+
+class AcceleratorCounter(BatchCounter):
+    """Counts a step for each batch after which the accelerator syncs gradients.
+
+    Args:
+        accelerator: The accelerator of the run.
+        total_steps: Length of the run in optimizer steps.
+        batches: Batches in an epoch; ``None``: not known, or accumulation windows
+            cross epochs.
+    """
+
+    def __init__(
+        self, accelerator: Accelerator, total_steps: int, batches: int | None
+    ) -> None:
+        super().__init__(total_steps, accelerator.gradient_accumulation_steps, batches)
+        self._accelerator = accelerator
+
+    def next(self) -> Position:
+        """Return the position after the current batch, as the accelerator counts it."""
+        step = self.position.step + self._accelerator.sync_gradients
+        batch = self.position.batch + 1
+        if batch == self.batches:
+            return Position(step, epoch_step=step)
+        return Position(step, batch, epoch_step=self.position.epoch_step)
+
+    def upcoming(self) -> Position:
+        """Return the position of the next batch in the accelerator's own window."""
+        window = self._accelerator.step % self.accumulate
+        return super().upcoming()._replace(window=window)

@@ -1,0 +1,34 @@
+"""Private attributes of Lightning, as they are in 2.4 and 2.6."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "is_measuring_batchnorm",
+    "logging_step",
+    "restart_fetching",
+    "training_loaders",
+]
+
+
+def is_measuring_batchnorm(trainer: Any) -> bool:
+    """Whether StochasticWeightAveraging only updates statistics of BatchNorm."""
+    return bool(trainer.fit_loop._skip_backward)
+
+
+def logging_step(trainer: Any) -> int:
+    """Return the step that Lightning's own LearningRateMonitor logs at."""
+    return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
+
+
+def restart_fetching(trainer: Any) -> None:
+    """Draw the first batch again: without a length, Lightning has drawn it already."""
+    fetcher = trainer.fit_loop._data_fetcher
+    if fetcher.length is None:
+        iter(fetcher)
+
+
+def training_loaders(trainer: Any) -> list[Any]:
+    """Return the training loaders, from any collection that the user gave."""
+    return list(trainer.fit_loop._combined_loader.flattened)

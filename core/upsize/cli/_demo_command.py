@@ -1,0 +1,234 @@
+"""``upsize demo``: progressive resizing against full size, on real images."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from upsize.cli._errors import friendly
+from upsize.cli._frameworks import check_framework, frameworks, runner
+from upsize.cli._named import load_schedule
+from upsize.cli._paths import check_folder, check_picture, save_picture
+from upsize.cli._progress import Board, decoding
+from upsize.cli._values import parse, shown
+from upsize.schedule import Plan, Ramp, Schedule
+
+if TYPE_CHECKING:
+    from upsize.demo._data import Data
+    from upsize.demo._files import Files
+    from upsize.demo._report import Result
+    from upsize.demo._run import Runner
+
+__all__ = ["demo"]
+
+_SIZE = 128
+_LEAST_SIZE = 8
+_MOST_EPOCHS = 100_000
+_MOST_IMAGES = 65_536
+_MOST_SEED = 2**32 - 1
+
+
+def _schedule(
+    file: str | None, size: int | None, initial_size: Any
+) -> tuple[Schedule, int]:
+    """Return the schedule and the full size that the options ask for."""
+    if file is None:
+        from upsize.demo._plans import default_schedule
+
+        full = size or _SIZE
+        first = 0.5 if initial_size is None else initial_size
+        return default_schedule(full, first), full
+    if initial_size is not None:
+        raise ValueError(
+            f"--initial-size {shown(initial_size)} and --schedule {file} both set the first "
+            "size: leave one of them out"
+        )
+    schedule = load_schedule(file)
+    height, width = schedule.full_size(size) or (_SIZE, _SIZE)
+    if height != width or height < _LEAST_SIZE:
+        raise ValueError(
+            f"--schedule {file}: the images of the demo are squares of at least "
+            f"{_LEAST_SIZE} pixels, not {height}x{width}"
+        )
+    return schedule, height
+
+
+def _find(folder: Path | None, seed: int) -> Files:
+    """Return the image files, none of them decoded yet."""
+    from upsize.demo._files import find_cells, find_folder
+
+    return find_cells(seed) if folder is None else find_folder(folder)
+
+
+def _load(files: Files, size: int, console: Console) -> Data:
+    """Decode the images under a progress bar."""
+    from upsize.demo._data import load as load_images
+
+    with decoding(console) as track:
+        return load_images(files, size, track)
+
+
+def _compare(
+    train: Runner,
+    data: Data,
+    schedules: dict[str, Schedule],
+    plans: dict[str, Plan],
+    batch_size: int,
+    seed: int,
+    console: Console,
+) -> list[Result]:
+    """Train along each plan, alternately, under a board of progress."""
+    from upsize.demo._report import Result
+    from upsize.demo._run import Training, round_robin
+
+    with Board(console, plans) as board:
+        runs = {
+            name: board.watch(
+                name,
+                train(
+                    Training(
+                        data, schedules[name], plan, batch_size=batch_size, seed=seed
+                    ),
+                    board.on_step(name),
+                ),
+            )
+            for name, plan in plans.items()
+        }
+        epochs = round_robin(runs)
+    return [Result(name, plans[name], epochs[name]) for name in plans]
+
+
+def demo(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own images, in train/<class>/ and val/<class>/.",
+            show_default="2,624 photographs of solar cells",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int, typer.Option(min=1, max=_MOST_EPOCHS, help="Epochs of each run.")
+    ] = 10,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=_LEAST_SIZE, help="Full size in pixels.", show_default=str(_SIZE)
+        ),
+    ] = None,
+    initial_size: Annotated[
+        str | None,
+        typer.Option(
+            help="First size: pixels, or a share (0.5) of --size.",
+            show_default="half of --size",
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, max=_MOST_SEED, help="Seed of weights, order and augmentation."
+        ),
+    ] = 0,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="A schedule in a .json, .yaml or .toml file, or MODULE:NAME of your own.",
+            show_default="three sizes, growing from 1/2 to 3/4 of training",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=2, max=_MOST_IMAGES, help="Images in a batch.")
+    ] = 32,
+    framework: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            help=f"Train with a framework: {', '.join(frameworks())}.",
+            show_default="a plain loop of PyTorch",
+        ),
+    ] = None,
+    equal_time: Annotated[
+        bool,
+        typer.Option(
+            "--equal-time",
+            help="Then train progressively for as long as full size has taken.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path, typer.Option(help="The picture: a .png, .svg or .pdf file.")
+    ] = Path("upsize-demo.png"),
+) -> None:
+    """Train a small ResNet from scratch, at full size and progressively.
+
+    Both runs have the same seed, order and augmentation, and alternate by the epoch.
+    """
+    console = Console()
+    with friendly():
+        # Threads that spin while they wait make training several times slower as soon
+        # as another program wants a core. OpenMP reads this when torch is imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        from upsize.demo._data import check_memory
+        from upsize.demo._plans import affordable_epochs, steps_per_epoch
+        from upsize.demo._report import notes, picture, results_table
+
+        began = time.perf_counter()
+        # All that can be refused is refused before images are decoded, and before
+        # minutes of training.
+        check_picture(output, "--output")
+        if framework is not None:
+            check_framework(framework)
+        if data is not None:
+            check_folder(data, "--data")
+        grow, full = _schedule(
+            schedule, size, None if initial_size is None else parse(initial_size)
+        )
+        files = _find(data, seed)
+        count = len(files.train) + len(files.val)
+        check_memory(count, full, channels=1 if files.mode == "L" else 3)
+        steps = steps_per_epoch(len(files.train), batch_size)
+        schedules = {"full size": Ramp(initial_size=1.0), "progressive": grow}
+        plans = {
+            name: each.plan(epochs=epochs, steps_per_epoch=steps, final_size=full)
+            for name, each in schedules.items()
+        }
+        train = runner(framework)
+        images = _load(files, full, console)
+        console.print(
+            f"{len(images.train)} images to train on, {len(images.val)} to validate "
+            f"on, {len(images.classes)} classes; batches of {batch_size}.",
+            highlight=False,
+        )
+        console.print(plans["progressive"].summary(), highlight=False, soft_wrap=True)
+        results = _compare(train, images, schedules, plans, batch_size, seed, console)
+        if equal_time:
+            baseline, progressive = results
+            longer = affordable_epochs(
+                grow, progressive.plan, progressive.seconds, baseline.seconds
+            )
+            console.print(
+                f"Full size took {baseline.seconds:.1f} s: time for {longer} "
+                f"progressive epochs instead of {epochs}.",
+                highlight=False,
+            )
+            plan = grow.plan(epochs=longer, steps_per_epoch=steps, final_size=full)
+            name = "equal time"
+            results += _compare(
+                train, images, {name: grow}, {name: plan}, batch_size, seed, console
+            )
+        # Before the picture: a disk may have filled up in the meantime.
+        console.print()
+        console.print(results_table(results))
+        console.print()
+        console.print(
+            notes(results[0].accuracy, len(images.val)), style="dim", highlight=False
+        )
+        save_picture(picture(results), output, "--output")
+        console.print(
+            f"Picture: {output}   (all in {time.perf_counter() - began:.0f} s)",
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,31 @@
+"""The user's own function that ``upsize forecast`` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from upsize.cli._named import find_named, is_named
+from upsize.cli._values import shown
+
+__all__ = ["workload_of"]
+
+_TUPLE = ("model", "loader", "forward")
+
+
+def workload_of(target: str) -> dict[str, Any]:
+    """Call the user's function, and return the arguments of ``measure`` by name."""
+    if not is_named(target):
+        raise ValueError(
+            "TARGET must be FILE.py:FUNCTION or MODULE:FUNCTION, not " + shown(target)
+        )
+    function = find_named(target, "function", "TARGET")
+    made = function()
+    if isinstance(made, tuple) and len(made) == len(_TUPLE):
+        return dict(zip(_TUPLE, made, strict=True))
+    if isinstance(made, Mapping) and {"model", "loader"} <= set(made):
+        return dict(made)
+    raise ValueError(
+        f"{target} must return (model, loader, forward), or a dict of the arguments of "
+        f"upsize.forecast.measure, not a {type(made).__name__}"
+    )

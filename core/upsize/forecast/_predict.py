@@ -1,0 +1,53 @@
+"""Predict the time of a plan from what was measured."""
+
+from __future__ import annotations
+
+from upsize.forecast._measured import LoadingName, MeasuredCosts
+from upsize.forecast._parts import PARTS, time_by_part
+from upsize.forecast._prediction import Prediction, Reason
+from upsize.forecast._words import advice_for, reason_for
+from upsize.schedule import Plan
+
+__all__ = ["predict"]
+
+
+def predict(measured: MeasuredCosts, plan: Plan, loading: LoadingName) -> Prediction:
+    """Return the time of a plan, and why it is not less.
+
+    Args:
+        measured: What was measured.
+        plan: The plan.
+        loading: How batches are loaded.
+
+    Raises:
+        ValueError: For a size that was not measured, or ``"sized"`` where it was not.
+    """
+    costs = measured.costs(loading)
+    full = measured.full.at(plan.final_size)
+    spent = time_by_part(plan, costs.at, measured.size_change, measured.validation)
+    whole = time_by_part(plan, lambda _: full, 0.0, measured.validation)
+    full_seconds = sum(whole.values())
+    lost = {
+        part: (spent[part] - plan.pixel_share * whole[part]) / full_seconds
+        for part in PARTS
+    }
+    reasons = sorted(
+        (
+            Reason(
+                part=part,
+                share=share,
+                text=reason_for(part, share, measured, costs, plan),
+            )
+            for part, share in lost.items()
+        ),
+        key=lambda reason: -abs(reason.share),
+    )
+    return Prediction(
+        plan=plan,
+        loading=loading,
+        seconds=sum(spent.values()),
+        full_seconds=full_seconds,
+        reasons=tuple(reasons),
+        advice=tuple(advice_for(measured, plan, loading, lost, full_seconds)),
+        costs=costs,
+    )

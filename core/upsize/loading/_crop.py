@@ -1,0 +1,198 @@
+"""A random crop that is drawn before the image is decoded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from upsize._extras import require
+from upsize.loading._context import current_size
+from upsize.loading._images._cut import FILTERS, Crop, Cut, Output, cut
+from upsize.loading._images._decode import largest_reduction
+from upsize.loading._images._files import open_file
+from upsize.schedule import Size
+from upsize.schedule._ratio import in_ratio
+from upsize.schedule._size import as_size
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+    from upsize.loading._context import SampleSize
+    from upsize.loading._copies._read import CopyLoader
+
+__all__ = ["RandomResizedCropDecode"]
+
+
+def _bounds(name: str, value: Any, most: float) -> tuple[float, float]:
+    """Check a range of positive numbers."""
+    try:
+        low, high = map(float, value)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not 0 < low <= high <= most or math.isinf(high):
+        allowed = "above 0" if math.isinf(most) else f"above 0 and up to {most:g}"
+        raise ValueError(
+            f"{name} must be the least and the most, numbers {allowed}, as (0.08, 1.0), "
+            f"not {value!r}"
+        )
+    return low, high
+
+
+@dataclass(frozen=True)
+class RandomResizedCropDecode:
+    """Load a random crop: draw it first, then decode no more than it needs.
+
+    A ``loader=`` for ``ImageFolder`` and its like, in the place of their own loader and
+    of torchvision's ``RandomResizedCrop``: from a path to an image that has the size of
+    the sample. The crop is drawn from the image's header with torch's random numbers,
+    the same crop as torchvision draws. Then a JPEG is decoded at 1/1, 1/2, 1/4 or 1/8
+    of its sides, the smallest whose crop covers the size. Where that is 1/1, the result
+    is that of ``RandomResizedCrop`` to the pixel; else the crop keeps its place to a
+    fraction of a pixel.
+
+    Args:
+        size: Full size in pixels: (height, width), or one side of a square. In
+            :func:`sized` the sample's size, in its ratio to the full one.
+        scale: Least and most share of the image's area.
+        ratio: Least and most aspect ratio, width / height.
+        interpolation: "nearest", "box", "bilinear", "hamming", "bicubic" or "lanczos",
+            or torchvision's ``InterpolationMode`` of these.
+        exif: Whether to turn the image as its EXIF orientation says, which ImageFolder's
+            loader does not.
+        sharp: Whether a crop is enlarged only where the original's crop is smaller than
+            the sample, too. ``False``: as much as the same crop is at full size, which
+            reads less: all of it at half its sides for a sample of half the size.
+        copies: Small copies of the images, read where they cover the crop.
+        output: "pil", or "tensor": a uint8 tensor (3, height, width), made in less time
+            by torch's resampling, "bilinear" or "bicubic". A crop of 1/1 is that of
+            torchvision's ``v2`` from a tensor; others begin at a whole pixel of what is
+            decoded.
+
+    Raises:
+        ValueError, TypeError: For a bad field, when it is made.
+        ImportError: Without torchvision: ``pip install "upsize[jpeg]"``.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from upsize.loading import sample_size
+        >>> path = Path(tempfile.mkdtemp()) / "a.jpg"
+        >>> Image.new("RGB", (500, 375)).save(path)
+        >>> load = RandomResizedCropDecode(224)
+        >>> load(path).size
+        (224, 224)
+        >>> with sample_size(Size(112, 112), full=Size(224, 224)):
+        ...     load(path).size
+        (112, 112)
+    """
+
+    size: int | tuple[int, int]
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    interpolation: Any = "bilinear"
+    exif: bool = False
+    sharp: bool = True
+    copies: CopyLoader | None = None
+    output: Output = "pil"
+
+    def __post_init__(self) -> None:
+        require("torchvision", "jpeg", "Random crops")  # which draws them
+        name = str(getattr(self.interpolation, "value", self.interpolation))
+        if self.output not in FILTERS:
+            raise ValueError(f"output must be 'pil' or 'tensor', not {self.output!r}")
+        if name not in FILTERS[self.output]:
+            raise ValueError(
+                f"interpolation must be one of {', '.join(FILTERS[self.output])} for "
+                f"output={self.output!r}, not {self.interpolation!r}"
+            )
+        if self.copies is not None:
+            # Who reads no copies needs no LMDB.
+            from upsize.loading._copies._read import CopyLoader
+
+            if not isinstance(self.copies, CopyLoader):
+                raise TypeError(f"copies must be a CopyLoader, not {self.copies!r}")
+        set_field = object.__setattr__
+        set_field(self, "size", as_size(self.size))
+        set_field(self, "scale", _bounds("scale", self.scale, 1.0))
+        set_field(self, "ratio", _bounds("ratio", self.ratio, math.inf))
+        set_field(self, "interpolation", name)
+
+    def __call__(self, path: str | PathLike[str]) -> Image.Image | Tensor:
+        """Return a random crop of an image file, resized to the sample's size.
+
+        Args:
+            path: An image file of any kind that Pillow knows; see :func:`open_image`
+                for those that are not RGB.
+
+        Raises:
+            OSError: When there is no such file, or it must not be read.
+            ValueError: When it is no image, or is damaged; names the path.
+        """
+        sample = current_size()
+        full = as_size(self.size)
+        size = full if sample is None else in_ratio(full, sample.size, of=sample.full)
+        how = Cut(size, self.interpolation, self.output)
+        crop = original = None
+        if self.copies is not None and sample is not None:
+            crop, original, image = self._from_copy(self.copies, path, sample, how)
+            if image is not None:
+                return image
+        with open_file(path, exif=self.exif) as file:
+            if crop is None or original != file.size:
+                if crop is not None and self.copies is not None:
+                    self.copies.warn_unused(
+                        path,
+                        f"it is of {original} pixels, and the image of {file.size}",
+                    )
+                crop = self._draw(file.size)
+            reduction = 1
+            if file.reducible:
+                reduction = largest_reduction(self._worth(crop), size)
+            return cut(file, crop, (1 / reduction, 1 / reduction), how, reduction)
+
+    def _from_copy(
+        self,
+        loader: CopyLoader,
+        path: str | PathLike[str],
+        sample: SampleSize,
+        how: Cut,
+    ) -> tuple[Crop | None, Size | None, Image.Image | Tensor | None]:
+        """Return the crop, once drawn, of which size, and its pixels if a copy covers it."""
+        crop = original = None
+        with loader.copies(path, sample, exif=self.exif) as copies:
+            for file, size in copies:
+                if crop is None or original is None or size != original:
+                    crop, original = self._draw(size), size
+                sides = zip(
+                    file.size, self._worth(crop), how.size, original, strict=True
+                )
+                if all(have * a >= need * b for have, a, need, b in sides):
+                    height, width = file.size
+                    share = height / original.height, width / original.width
+                    try:
+                        return crop, original, cut(file, crop, share, how)
+                    except ValueError as error:
+                        loader.warn_unused(path, error)
+        return crop, original, None
+
+    def _draw(self, image: Size) -> Crop:
+        """Draw the crop of an image by its size, as torchvision does."""
+        from torchvision.transforms import RandomResizedCrop
+
+        # A tensor without memory is enough: only its size is looked at.
+        blank = torch.empty((1, *image), device="meta")
+        drawn = RandomResizedCrop.get_params(blank, list(self.scale), list(self.ratio))
+        return Crop(*drawn)
+
+    def _worth(self, crop: Crop) -> tuple[int, int]:
+        """Return the height and width that a crop counts with when it is reduced."""
+        if self.sharp:
+            return crop.height, crop.width
+        full = as_size(self.size)
+        return max(crop.height, full.height), max(crop.width, full.width)

@@ -1,0 +1,297 @@
+"""A training run that a loop drives, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import Any
+
+from torch import nn
+
+from upsize.run._counter import BatchCounter, Position
+from upsize.run._options import Options
+from upsize.run._resume import moved
+from upsize.run._state import LoopState, read_state
+from upsize.run._training_run import TrainingRun
+from upsize.schedule import Plan, Size
+from upsize.schedule._warn import warn
+
+__all__ = ["LoopRun"]
+
+
+class LoopRun:
+    """Resize each batch of a loop to the size of its step, and count the steps.
+
+    The custom loop and Accelerate share it.
+
+    Args:
+        options: What the user asks for, with a full size.
+        counter: Counts the batches.
+        settings: More arguments of :class:`~upsize.run.TrainingRun`.
+    """
+
+    def __init__(
+        self, options: Options, counter: BatchCounter, **settings: Any
+    ) -> None:
+        if options.full_size is None:
+            # The loop makes its plan before it sees a batch.
+            raise ValueError(
+                f"final_size is missing: give it to {type(options.schedule).__name__} "
+                f"or to {type(self).__name__}"
+            )
+        self._run = TrainingRun(options, counter, **settings)
+        self._counter = counter
+
+    @property
+    def plan(self) -> Plan:
+        """The plan: the size of every step of the run."""
+        assert self._run.plan is not None  # the full size is known
+        return self._run.plan
+
+    @property
+    def final_size(self) -> Size:
+        """The full size."""
+        return self.plan.final_size
+
+    @property
+    def size(self) -> Size:
+        """Size of the current batch in a loop over :meth:`batches`, else the next."""
+        return self.plan.size_at(self._counter.step())
+
+    @property
+    def optimizer_steps(self) -> int:
+        """Optimizer steps that are done; the current batch does not count yet."""
+        return self._counter.step()
+
+    @property
+    def mismatched(self) -> int:
+        """Batches that came from a sized loader at another size than their step's."""
+        return self._run.mismatched
+
+    def sizes_ahead(self, batches: int | None = None) -> Iterator[Size]:
+        """Yield the size of each batch to come, without end and without counting any.
+
+        Args:
+            batches: Batches in a pass over the loader that draws them. After
+                :meth:`load_state_dict` within an epoch, a loader of ``steps_per_epoch``
+                batches starts from the first batch of the epoch, which the loop skips;
+                a shorter loader starts where the run resumes. ``None``, or a run
+                without ``steps_per_epoch``: from the first batch.
+
+        Example:
+            >>> from itertools import islice
+            >>> from upsize.loop import ProgressiveResize
+            >>> from upsize.schedule import Ramp
+            >>> resize = ProgressiveResize(
+            ...     Ramp(final_size=64, increase_by=32), total_steps=2, accumulate=2
+            ... )
+            >>> [size.width for size in islice(resize.sizes_ahead(), 4)]
+            [32, 32, 64, 64]
+        """
+        return self._run.sizes_ahead(batches)
+
+    def __call__(self, batch: Any) -> Any:
+        """Return the batch with its images at :attr:`size`.
+
+        Args:
+            batch: A tensor (N, C, H, W) or any container of tensors, see
+                :class:`~upsize.resize.Resizer`.
+
+        Returns:
+            A new batch, or the same one if it already has this size.
+
+        Raises:
+            ValueError: When the images are smaller than the full size, or the batch has
+                none.
+
+        Warns:
+            UserWarning: Once, when the images are larger than the full size.
+        """
+        return self._run.train(batch)
+
+    def batches(self, loader: Iterable[Any]) -> Iterator[Any]:
+        """Yield the batches of an epoch, resized, and count them.
+
+        Args:
+            loader: One epoch's batches, or the rest of a resumed epoch.
+
+        Yields:
+            Each batch at the size of its step. Inside the loop, the current batch
+            counts as done: a checkpoint saved there resumes with the next one. When an
+            exception ends the loop, the batch that it interrupted does not count.
+
+        Warns:
+            UserWarning: When ``len(loader)`` is not the number of batches left in this
+                epoch by ``steps_per_epoch``: full size would come too early or never.
+        """
+        counter = self._counter
+        counter.settle()
+        self._check_length(loader)
+        with counter.watching():
+            for batch in loader:
+                counter.settle()
+                resized = self._run.train(batch)
+                counter.take()
+                try:
+                    yield resized
+                except GeneratorExit:
+                    counter.leave()
+                    self._run.end_epoch()
+                    raise
+            counter.settle()
+        counter.end_epoch()
+        self._run.end_epoch()
+        self._end()
+
+    def step(self) -> None:
+        """Count a batch as done; :meth:`batches` calls it for you.
+
+        Example:
+            >>> import torch
+            >>> from upsize.loop import ProgressiveResize
+            >>> from upsize.schedule import Ramp
+            >>> resize = ProgressiveResize(
+            ...     Ramp(final_size=64, increase_by=32), total_steps=4, accumulate=2
+            ... )
+            >>> for _ in range(8):
+            ...     images = resize(torch.rand(4, 3, 64, 64))
+            ...     resize.step()
+            ...     print(images.shape[-1], end=" ")
+            32 32 32 32 64 64 64 64
+        """
+        self._counter.count()
+        self._end()
+
+    def finish(self) -> None:
+        """End the run early: restore values that follow the size, and warn.
+
+        The last step of the plan ends the run without it.
+
+        Warns:
+            UserWarning: When training ended before full size.
+        """
+        self._counter.settle()
+        self._run.finish()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the plan and the position as plain JSON values.
+
+        Inside a loop over :meth:`batches` the current batch counts as done. If you call
+        the object and :meth:`step` yourself, it only counts after :meth:`step`.
+        """
+        counter = self._counter
+        state = LoopState(
+            unit=counter.unit,
+            plan=self.plan,
+            accumulate=counter.accumulate,
+            **counter.done()._asdict(),
+        )
+        return state.model_dump(mode="json")
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume where a saved run stopped.
+
+        Args:
+            state: What :meth:`state_dict` returned. In a run of another length sizes
+                never shrink, and full size is reached where this run's own plan reaches
+                it.
+
+        Raises:
+            ValueError: Before anything changes, when it is not such a state, has
+                another schedule or full size, or was saved within an accumulation
+                window of another ``accumulate``.
+
+        Warns:
+            UserWarning: When the run has another length than the saved one.
+
+        Example:
+            >>> from upsize.loop import ProgressiveResize
+            >>> from upsize.schedule import Ramp
+            >>> saved = ProgressiveResize(Ramp(final_size=64), total_steps=100)
+            >>> for _ in range(60):
+            ...     saved.step()
+            >>> resumed = ProgressiveResize(Ramp(final_size=64), total_steps=100)
+            >>> resumed.load_state_dict(saved.state_dict())
+            >>> resumed.optimizer_steps, resumed.size == saved.size
+            (60, True)
+        """
+        saved, now = read_state(LoopState, state), self._counter.accumulate
+        if saved.accumulate != now and saved.window:
+            raise ValueError(
+                f"the state was saved after {saved.window} of {saved.accumulate} "
+                f"batches of an accumulation window, but accumulate is {now} now: "
+                f"resume with accumulate={saved.accumulate}, or from a state saved "
+                "after an optimizer step"
+            )
+        self._run.resume(saved, moves=False)
+        self._counter.load(self._moved(saved))
+
+    def preallocate(
+        self,
+        model: nn.Module,
+        batch: Any,
+        *,
+        forward: Callable[[nn.Module, Any], Any] | None = None,
+    ) -> None:
+        """Run a batch forward and backward at full size, and leave no trace of it.
+
+        It proves that the largest size fits into memory, and allocates that memory
+        before smaller sizes fragment it. Weights, buffers, ``.grad``, the optimizer and
+        the random state stay bit-identical.
+
+        Args:
+            model: The model, on its device, in the mode it trains in.
+            batch: A batch on the same device.
+            forward: Called with the model and the batch at full size; returns the loss
+                or other outputs. ``None``: the model is called with the first image.
+                Under AMP, wrap the call of ``preallocate`` in ``torch.autocast``.
+
+        Raises:
+            ValueError: When a parameter of the model is not initialized yet.
+            torch.OutOfMemoryError: When the full size does not fit.
+
+        Example:
+            >>> import torch
+            >>> from upsize.loop import ProgressiveResize
+            >>> from upsize.schedule import Ramp
+            >>> model = torch.nn.Conv2d(3, 8, 3)
+            >>> resize = ProgressiveResize(Ramp(final_size=64), total_steps=100)
+            >>> resize.preallocate(model, torch.rand(4, 3, 64, 64))
+            >>> model.weight.grad is None
+            True
+        """
+        self._run.preallocate(model, batch, forward=forward)
+
+    def _moved(self, saved: LoopState) -> Position:
+        """Return the saved position, at its share of training in epochs of this run."""
+        counter, mine = self._counter, self._counter.batches
+        theirs = saved.plan.steps_per_epoch
+        same = theirs == counter.steps_per_epoch or None in (theirs, mine)
+        if same and saved.accumulate == counter.accumulate:
+            return saved.position
+        step = moved(saved.step, saved.plan, self.plan)
+        start = moved(saved.epoch_step, saved.plan, self.plan)
+        batch = (step - start) * counter.accumulate
+        if mine is not None and batch >= mine:
+            return Position(step, epoch_step=step)
+        return Position(step, batch, epoch_step=start)
+
+    def _end(self) -> None:
+        """End the run with the last step of its plan."""
+        if self._counter.step() >= self.plan.total_steps:
+            self._run.finish()
+
+    def _check_length(self, loader: Iterable[Any]) -> None:
+        batches = self._counter.batches
+        if batches is None or not isinstance(loader, Sized):
+            return
+        try:
+            length = len(loader)
+        except TypeError:  # a DataLoader of an iterable dataset
+            return
+        left = batches - self._counter.position.batch
+        if length != left:
+            warn(
+                f"the loader has {length} batches, but steps_per_epoch leaves {left} "
+                "for this epoch: full size may come too early or never; give "
+                "steps_per_epoch=len(loader)"
+            )

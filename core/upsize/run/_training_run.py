@@ -1,0 +1,416 @@
+"""One training run, in any framework."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from upsize.run._compiled import warn_of_recompiles
+from upsize.run._counter import Counter
+from upsize.run._dry_run import dry_run
+from upsize.run._full_size import ended_early, is_larger, mismatched_batches
+from upsize.run._options import Options
+from upsize.run._ranks import check_ranks
+from upsize.run._resume import moved, resumed
+from upsize.run._state import State, read_state
+from upsize.schedule import Plan, Size
+from upsize.schedule._warn import warn
+
+__all__ = ["TrainingRun", "print_summary"]
+
+
+def print_summary(plan: Plan) -> None:
+    """Print what a run does, in two sentences."""
+    print(plan.summary())
+
+
+class TrainingRun:
+    """Resize each batch of a training run to the size of its step.
+
+    Every way of training drives one of these. It passes its batches and a counter; the
+    run owns the plan, the checks, the state, the dry run, the values that follow the
+    size, the reports and the end.
+
+    Args:
+        options: What the user asks for.
+        counter: Holds the length of the run and how many steps are done.
+        saved: State of the run that this one resumes.
+        models: Models of the run, for the warning about recompilation.
+        say: Called with the plan when it is made; ``None`` in all processes but one.
+        report: Called as ``report(name, pixels, step)`` when the size changes, with
+            the longer side.
+        is_trial: Whether the run is a short test, which need not reach full size.
+
+    Raises:
+        ValueError: When the schedule does not fit the length of the run, or ``saved``
+            is the state of another run.
+
+    Warns:
+        UserWarning: When the plan ends before full size, a resumed run has another
+            length, or a compiled model meets more sizes than its recompile limit.
+
+    Example:
+        >>> import torch
+        >>> from upsize.run import BatchCounter, Options
+        >>> from upsize.schedule import Ramp
+        >>> counter = BatchCounter(total_steps=4, accumulate=1, batches=None)
+        >>> run = TrainingRun(Options(Ramp(increase_by=16), verbose=False), counter)
+        >>> for _ in range(4):
+        ...     batch = run.train(torch.rand(2, 3, 64, 64))
+        ...     print(batch.shape[-1], end=" ")
+        ...     counter.count()
+        32 32 48 64
+        >>> run.finish()
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        counter: Counter,
+        *,
+        saved: State | None = None,
+        models: Iterable[nn.Module] = (),
+        say: Callable[[Plan], object] | None = print_summary,
+        report: Callable[[str, int, int], object] | None = None,
+        is_trial: bool = False,
+    ) -> None:
+        self.options, self._counter, self._saved = options, counter, saved
+        self._models, self._say, self._report = models, say, report
+        self._is_trial = is_trial
+        # Whether the current loader makes images at the size of their step: only such
+        # a loader asks for the sizes of each pass.
+        self._is_sized = False
+        self._agreed = self._warned = False
+        self._plan: Plan | None = None
+        self._size: Size | None = None
+        # Batches of a sized loader at a wrong size, those reported, and the epoch.
+        self._mismatched = self._told = self._epoch = 0
+        # From the counter's steps to the plan's, and the saved plan until it is used.
+        self._shift = 0 if saved is None else saved.shift
+        self._left: Plan | None = None
+        final = options.full_size
+        if final is None and saved is not None:
+            final = saved.plan.final_size
+        if final is not None:
+            self._make_plan(final)
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan, the size of every step; ``None`` until the full size is known."""
+        return self._plan
+
+    @property
+    def size(self) -> Size | None:
+        """Size of the last batch trained on; ``None`` before the first."""
+        return self._size
+
+    @property
+    def mismatched(self) -> int:
+        """Batches that a sized loader made at another size than their step's."""
+        return self._mismatched
+
+    @property
+    def wants_dry_run(self) -> bool:
+        """Whether :meth:`preallocate` was asked for and not called yet."""
+        return self.options.preallocate and self._size is None
+
+    def train(self, batch: Any) -> Any:
+        """Return a training batch at the size of its step.
+
+        Args:
+            batch: A tensor (N, C, H, W) or any container of tensors, see
+                :class:`~upsize.resize.Resizer`.
+
+        Returns:
+            A new batch, or the same one if it already has this size.
+
+        Raises:
+            ValueError: When the images are smaller than the full size, the batch has
+                none, or the processes of a distributed run would train at different
+                sizes.
+
+        Warns:
+            UserWarning: Once, when the images are larger than the full size. After the
+                first epoch in which a sized loader made images at wrong sizes.
+        """
+        found = self._read(batch)
+        return found.at(self.size_for(found.size))
+
+    def size_for(self, images: Size | None) -> Size:
+        """Return the size of the current training batch, which is then trained on.
+
+        For ways of training that resize the images themselves.
+
+        Args:
+            images: Size of its images, to check; ``None``: it is checked already.
+
+        Raises:
+            ValueError: As :meth:`train`.
+        """
+        plan = self._plan
+        if plan is None:
+            assert images is not None  # only images can tell the full size
+            plan = self._make_plan(images)
+        step = self.step()
+        if not self._agreed:
+            check_ranks(plan, step)
+            self._agreed = True
+        if self._mismatched:
+            self._begin_epoch(step, plan)
+        size = plan.size_at(step)
+        if images is not None:
+            self._check_batch(images, size, plan)
+        if self.options.follow is not None:
+            self.options.follow.set(step)
+        if size != self._size:
+            self._change(size, step)
+        return size
+
+    def step(self) -> int:
+        """Return how many steps of the plan are done."""
+        step = self._counter.step() + self._shift
+        if self._left is not None and self._plan is not None:
+            # The first call after a resume: the counter is restored by now.
+            self._shift += moved(step, self._left, self._plan) - step
+            self._left, step = None, self._counter.step() + self._shift
+        return step
+
+    def validate(self, batch: Any) -> Any:
+        """Return a validation batch; ``resize_valid``: at the last training size."""
+        if self._plan is None or self._size is None or not self.options.resize_valid:
+            return batch
+        found = self.options.resizer.read(batch, full=self._plan.final_size)
+        self.check(found.size)
+        return found.at(self._size)
+
+    def at_full_size(self, batch: Any) -> Any:
+        """Return a batch at full size, for example for BatchNorm statistics."""
+        found = self._read(batch)
+        plan = self._plan or self._make_plan(found.size)
+        self._check_batch(found.size, plan.final_size, plan)
+        return found.at(plan.final_size)
+
+    def preallocate(
+        self,
+        model: nn.Module,
+        batch: Any,
+        *,
+        forward: Callable[[nn.Module, Any], Any] | None = None,
+    ) -> None:
+        """Run a batch forward and backward at full size, and leave no trace of it.
+
+        It proves that the largest size fits into memory, and allocates that memory
+        before smaller sizes fragment it. Weights, buffers, ``.grad``, the optimizer and
+        the random state stay bit-identical.
+
+        Args:
+            model: The model, on its device, in the mode it trains in.
+            batch: A batch on the same device.
+            forward: Called with the model and the batch at full size; returns the loss
+                or other outputs. ``None``: the model is called with the first image.
+
+        Raises:
+            ValueError: When a parameter of the model is not initialized yet.
+            torch.OutOfMemoryError: When the full size does not fit.
+        """
+        found = self._read(batch)
+        plan = self._plan or self._make_plan(found.size)
+        self._check_batch(found.size, found.size, plan)
+        full = found.at(plan.final_size)
+        if forward is None:
+            image = self.options.resizer.read(full, full=plan.final_size).first
+            dry_run(model, lambda: model(image), plan.final_size)
+        else:
+            dry_run(model, lambda: forward(model, full), plan.final_size)
+
+    def sizes_ahead(self, batches: int | None = None) -> Iterator[Size]:
+        """Return the sizes of the batches that a loader is about to draw, without end.
+
+        Until the epoch ends, batches are expected at these sizes: they may be small,
+        and are only resized if they differ.
+
+        Args:
+            batches: Batches in a pass over the loader, if that is known.
+        """
+        self._is_sized = True
+        if self._plan is None:
+            return iter(())
+        self.step()  # finds the shift
+        steps = (step + self._shift for step in self._counter.ahead(batches))
+        return map(self._plan.size_at, steps)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as plain JSON values; empty until there is a plan.
+
+        It holds no position: most frameworks keep that themselves.
+        """
+        if self._plan is None:
+            return {} if self._saved is None else self._saved.model_dump(mode="json")
+        self.step()  # finds the shift
+        state = State(unit=self._counter.unit, plan=self._plan, shift=self._shift)
+        return state.model_dump(mode="json")
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue with the plan of a saved run.
+
+        Args:
+            state: What :meth:`state_dict` returned. In a run of another length sizes
+                never shrink, and full size is reached where this run's own plan reaches
+                it.
+
+        Raises:
+            ValueError: Before anything changes, when it is not such a state, or has
+                another schedule or full size.
+
+        Warns:
+            UserWarning: When the run has another length than the saved one.
+        """
+        self.resume(read_state(State, state))
+
+    def resume(self, saved: State, *, moves: bool = True) -> None:
+        """Continue with the plan of a state that is read already.
+
+        Args:
+            saved: The state.
+            moves: Whether the counter continues from the saved step, which is another
+                share of training if epochs have another length.
+        """
+        if self._plan is None:
+            self._saved = saved
+            self._make_plan(saved.plan.final_size)
+        else:
+            self._follow(self._resumed(saved, self._plan))
+        self._shift = saved.shift
+        self.expect_agreement()
+        if not moves:
+            self._left = None
+
+    def expect_agreement(self) -> None:
+        """Compare plan and step with those of the other processes at the next batch.
+
+        Every process of the run must ask for it, or those that do wait for the others.
+        """
+        self._agreed = False
+
+    def end_epoch(self) -> None:
+        """End a pass over a loader: the next batches may come from another one."""
+        self._is_sized = False
+
+    def finish(self, *, completed: bool = True) -> None:
+        """End the run: restore the values that follow the size, and report the end.
+
+        Args:
+            completed: Whether training ended without an exception. After an exception
+                there are no warnings.
+
+        Warns:
+            UserWarning: When training ended before full size, or a sized loader made
+                images at wrong sizes.
+        """
+        if self.options.follow is not None:
+            self.options.follow.restore()
+        if not completed:
+            return
+        self._tell()
+        if self._plan is None or self._size is None or self._is_trial:
+            return
+        text = ended_early(self._plan, self._size, self._counter.unit)
+        if text is not None:
+            warn(text)
+
+    @property
+    def _full_of_lists(self) -> Size | None:
+        """The size that lists of images stand for; ``None`` for a sized loader."""
+        return None if self._is_sized or self._plan is None else self._plan.final_size
+
+    def _read(self, batch: Any) -> Any:
+        return self.options.resizer.read(batch, full=self._full_of_lists)
+
+    def _check_batch(self, images: Size, size: Size, plan: Plan) -> None:
+        """Check the images of a batch; a sized loader may make small ones."""
+        if self._is_sized and images != size:
+            if not self._mismatched and plan.steps_per_epoch is not None:
+                self._epoch = self.step() // plan.steps_per_epoch
+            self._mismatched += 1
+        if not self._is_sized or (images != size and images not in plan.sizes):
+            self.check(images)
+
+    def _begin_epoch(self, step: int, plan: Plan) -> None:
+        """Warn once, early on, that a sized loader makes images at wrong sizes."""
+        length = plan.steps_per_epoch
+        if not self._told and length is not None and step // length > self._epoch:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Warn about batches at wrong sizes since the last warning."""
+        if self._mismatched > self._told:
+            self._told = self._mismatched
+            warn(mismatched_batches(self._mismatched))
+
+    def check(self, images: Size) -> None:
+        """Compare the size of images with the full size.
+
+        Raises:
+            ValueError: When they are smaller.
+
+        Warns:
+            UserWarning: Once, when they are larger.
+        """
+        assert self._plan is not None
+        final = self._plan.final_size
+        if is_larger(images, final) and not self._warned:
+            self._warned = True
+            warn(
+                f"the images are {images} and final_size is {final}: training never "
+                "uses their own size"
+            )
+
+    def _change(self, size: Size, step: int) -> None:
+        """Train at another size from now on."""
+        self._size = size
+        if self.options.empty_cache and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if self._report is not None and self.options.log is not None:
+            self._report(self.options.log, max(size), step)
+
+    def _make_plan(self, final: Size) -> Plan:
+        """Make the plan, or continue with the saved one."""
+        counter = self._counter
+        with warnings.catch_warnings():
+            if self._is_trial:
+                warnings.simplefilter("ignore", UserWarning)
+            try:
+                plan = self.options.schedule.plan(
+                    final_size=final,
+                    total_steps=counter.total_steps,
+                    steps_per_epoch=counter.steps_per_epoch,
+                )
+            except ValueError as error:
+                if counter.steps_per_epoch is None:
+                    error.add_note(
+                        "upsize: the epochs of this run have no fixed number of "
+                        'steps: give moments as shares (0.5) or as steps ("500st")'
+                    )
+                raise
+        if self._saved is not None:
+            plan = self._resumed(self._saved, plan)
+        self._follow(plan)
+        warn_of_recompiles(self._models, plan)
+        if self.options.verbose and self._say is not None:
+            self._say(plan)
+        return plan
+
+    def _resumed(self, saved: State, plan: Plan) -> Plan:
+        new = resumed(saved, plan, self._counter.unit, self.options.schedule)
+        self._left = saved.plan
+        return new
+
+    def _follow(self, plan: Plan) -> None:
+        """Set the plan, also for the values that follow the size."""
+        self._plan = plan
+        if self.options.follow is not None:
+            self.options.follow.bind(plan)

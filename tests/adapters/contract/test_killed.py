@@ -1,0 +1,118 @@
+"""Real processes that are killed at any moment, and go on as if they had not been."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from torch import Tensor
+
+SCRIPT = "tests.adapters.contract.killed"
+ROOT = Path(__file__).parents[3]
+# Where a framework resumes only between epochs, of five batches, it saves there.
+SAVES = {"loop": 1, "accelerate": 1, "transformers": 2, "lightning": 5, "fastai": 5}
+WIDTHS = [16] * 10 + [24] * 5 + [32] * 5
+SECONDS = 300  # a guard against hanging; some 10 are usual
+
+
+@dataclass
+class Run:
+    """What a process has said."""
+
+    batches: dict[int, int] = field(default_factory=dict)  # width by step
+    kept: tuple[int, str] = (0, "")
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+def run(
+    name: str, folder: Path, *, start: tuple[int, str] = (0, ""), kill_at: Any = None,
+    ranks: int = 1,
+) -> Run:  # fmt: skip
+    """Train in processes of their own, which are killed some time after a batch."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-W", "ignore"]
+    if ranks > 1:
+        # Each start has a store of its own: gloo does not find its way in an old one.
+        command += ["-m", "torch.distributed.run", "--standalone"]
+        command += ["--nproc_per_node", str(ranks)]
+    command += ["-m", SCRIPT, name, str(folder), str(SAVES[name]), start[1]]
+    paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    environment = {
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+    }  # fmt: skip
+    # Where it waits for us, so that it never comes to its end before.
+    last = str(-1 if kill_at is None else kill_at[0] + 2)
+    process = subprocess.Popen(
+        [*command, str(start[0]), last], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env=os.environ | environment, cwd=folder,
+    )  # fmt: skip
+    said, guard = Run(), Timer(SECONDS, kill, [process.pid])
+    guard.start()
+    assert process.stdout is not None
+    for line in process.stdout:
+        kind, *words = line.split(maxsplit=2)
+        if kind == "batch":
+            said.batches[int(words[0])] = int(words[1])
+            if kill_at is not None and int(words[0]) == kill_at[0]:
+                time.sleep(kill_at[1])
+                kill(process.pid)
+        elif kind == "kept":
+            said.kept = int(words[0]), words[1].strip()
+        elif kind == "end":
+            said.weights = torch.load(words[0].strip())
+    _, errors = process.communicate()
+    guard.cancel()
+    if kill_at is None:
+        assert process.returncode == 0, errors[-3000:]
+    else:
+        assert process.returncode == -signal.SIGKILL, errors[-3000:]
+        assert not said.weights
+    return said
+
+
+def kill(pid: int) -> None:
+    """Kill a process and all that it has started, at once."""
+    first = psutil.Process(pid)
+    for each in (first, *first.children(recursive=True)):
+        each.kill()
+
+
+def check(name: str, folder: Path, seed: int, ranks: int = 1) -> None:
+    """Compare a training that is killed and resumed with one that is not."""
+    draw = random.Random(seed)
+    step = draw.randrange(SAVES[name] + 1, 17)
+    moment = step, draw.random() * 0.02
+    whole = run(name, folder / "whole", ranks=ranks)
+    killed = run(name, folder / "killed", kill_at=moment, ranks=ranks)
+    done = killed.kept
+    assert 0 < done[0] <= step + 2
+    rest = run(name, folder / "killed", start=done, ranks=ranks)
+    planned = dict(enumerate(WIDTHS))
+    assert whole.batches == planned
+    assert killed.batches.items() <= planned.items()
+    assert rest.batches == {k: v for k, v in planned.items() if k >= done[0]}
+    assert rest.weights.keys() == whole.weights.keys()
+    assert whole.weights
+    for key, value in whole.weights.items():
+        assert torch.equal(rest.weights[key], value), key
+
+
+@pytest.mark.parametrize("name", SAVES)
+def test_killed_and_resumed(name: str, tmp_path: Path) -> None:
+    check(name, tmp_path, seed=list(SAVES).index(name))
+
+
+def test_two_ranks_killed_and_resumed(tmp_path: Path) -> None:
+    check("accelerate", tmp_path, seed=7, ranks=2)

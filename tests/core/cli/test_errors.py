@@ -1,0 +1,110 @@
+"""One message, never longer than a screen, whatever the user gave."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+from typer.testing import CliRunner, Result
+
+from upsize.cli._app import app
+from upsize.cli._errors import explain, naming
+from upsize.cli._values import shown
+
+LONG = "9" * 100_000
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "160"})
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "no space left on device"),
+        (
+            OSError(errno.EACCES, "Permission denied", "a.png"),
+            "a.png: permission denied",
+        ),
+        (OSError("a.png: is not a regular file"), "a.png: is not a regular file"),
+        (ValueError("a" * 5000), "a" * 2000 + "..."),
+        (ImportError("No module named 'absent'"), "No module named 'absent'"),
+    ],
+)
+def test_messages(error: Exception, message: str) -> None:
+    assert explain(error) == message
+
+
+class Model(BaseModel):
+    number: int
+    words: list[int] = []
+
+
+def failure(**values: object) -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        Model.model_validate(values)
+    return caught.value
+
+
+def test_fields_are_one_line_each_and_not_too_many() -> None:
+    text = explain(failure(number=1, words=["x"] * 1000))
+    assert text.startswith("words.0: Input should be a valid integer")
+    assert len(text.splitlines()) == 11
+    assert text.endswith("... and 990 more errors")
+
+
+def test_what_our_own_error_says_before_the_fields_is_kept() -> None:
+    cause = failure()
+    error = ValueError(f"a.json: {cause}")
+    error.__cause__ = cause
+    assert explain(error) == "a.json: number: Field required"
+
+
+def test_a_value_of_many_aliases_is_never_written_out() -> None:
+    bomb: object = "lol"
+    for _ in range(30):
+        bomb = [bomb] * 9
+    # Written out it has 9 ** 30 characters.
+    assert explain(failure(number=bomb)) == "number: Input should be a valid integer"
+    assert len(shown(bomb)) < 1000
+
+
+@pytest.mark.parametrize("kind", [ValueError, OSError])
+def test_a_path_is_named_once(kind: type[Exception]) -> None:
+    for text in ("a.json: is bad", "is bad"):
+        with (
+            pytest.raises(kind, match=r"^--schedule a\.json: is bad$"),
+            naming("--schedule", Path("a.json")),
+        ):
+            raise kind(text)
+
+
+def test_a_closed_pipe_is_left_alone() -> None:
+    with pytest.raises(BrokenPipeError), naming("--plot", Path("a.png")):
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", LONG + "a"],
+        ["plan", "--size", LONG + "a"],
+        ["plan", "--schedule", LONG + ".json"],
+        ["plan", LONG, "--schedule", "a.json"],
+        ["plan", "--plot", LONG + ".png"],
+        ["demo", "--with", LONG],
+        ["demo", "--data", LONG],
+        ["forecast", "--demo", "--schedule", LONG],
+        ["forecast", LONG],
+        ["forecast", f"{LONG}.py:make"],
+        ["forecast", f"{LONG}:make"],
+        ["loading", LONG],
+    ],
+)
+def test_long_values_are_cut(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code in (1, 2)
+    assert "Traceback" not in result.output
+    assert 0 < len(result.stderr) < 3000
