@@ -190,3 +190,9 @@ def test_the_module_runs_as_the_command(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("upsize.cli", run_name="__main__", alter_sys=True)
     assert caught.value.code == 0
+
+
+def test_a_size_beyond_every_bound_is_refused_before_it_costs_anything() -> None:
+    result = run("fastxtend", "--size", "9999999")
+    assert result.exit_code == 2
+    assert "at most 65536 pixels" in " ".join(result.output.replace(",", "").split())

@@ -171,15 +171,6 @@ def test_the_largest_schedules_are_quick() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_command_that_is_refused() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "upsize.cli", "plan", "fastxtend", "--size", "9999999"],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert SIDE in " ".join(done.stderr.split())
-
-
 def test_weights_of_repeated_sizes() -> None:
     size = RandomSize(choices=((2, 2), (1, 1), (2, 2), (1, 1), (3, 3)), every=1, seed=0)
     assert size.weights == {
