@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from upsize._extras import require
 
 if TYPE_CHECKING:
-    from upsize.lightning._sized import sized
-    from upsize.lightning._standalone import (
-        ProgressiveResize as PytorchLightningProgressiveResize,
-    )
-    from upsize.lightning._unified import ProgressiveResize
-    from upsize.lightning._unified import (
+    from upsize.lightning._lightning import ProgressiveResize
+    from upsize.lightning._lightning import (
         ProgressiveResize as LightningProgressiveResize,
     )
+    from upsize.lightning._pytorch_lightning import (
+        ProgressiveResize as PytorchLightningProgressiveResize,
+    )
+    from upsize.lightning._sized import sized
 
 __all__ = [
     "LightningProgressiveResize",
@@ -34,8 +34,8 @@ __all__ = [
 
 # Package, and our module for it; the first is preferred.
 _BASES = {
-    "LightningProgressiveResize": ("lightning", "_unified"),
-    "PytorchLightningProgressiveResize": ("pytorch_lightning", "_standalone"),
+    "LightningProgressiveResize": ("lightning", "_lightning"),
+    "PytorchLightningProgressiveResize": ("pytorch_lightning", "_pytorch_lightning"),
 }
 
 
