@@ -20,8 +20,8 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 ROOTS = ["core", "adapters"]
 SOURCES = [*ROOTS, "tests", "docs", "noxfile.py"]
 
-# Of the wheel: all that is in it is code, most of it docstrings.
-MOST_BYTES = 300_000
+# Of the wheel: all that is in it is code, a quarter of it docstrings.
+MOST_BYTES = 350_000
 
 # One environment with torch serves all sessions that need them: it holds
 # several gigabytes.
