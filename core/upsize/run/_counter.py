@@ -160,10 +160,11 @@ class BatchCounter:
 
     def settle(self) -> None:
         """Count the current batch, if it was trained on."""
-        if self._current:
-            done, self._current = self._is_done(), False
-            if done:
-                self.count()
+        if not self._current:
+            return
+        if not self._left or self._is_done():
+            self.count()
+        self._current = False
 
     def done(self) -> Position:
         """Return the position to save: the current batch counts, if it is done."""

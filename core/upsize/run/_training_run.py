@@ -138,7 +138,10 @@ class TrainingRun:
                 first epoch in which a sized loader made images at wrong sizes.
         """
         found = self._read(batch)
-        return found.at(self.size_for(found.size))
+        images = found.size
+        size = self.size_for(images)
+        # Not found.at(size), which would look at every target of a batch at full size.
+        return batch if images == size else found.at(size)
 
     def size_for(self, images: Size | None) -> Size:
         """Return the size of the current training batch, which is then trained on.
@@ -162,7 +165,8 @@ class TrainingRun:
         if self._mismatched:
             self._begin_epoch(step, plan)
         size = plan.size_at(step)
-        if images is not None:
+        # Most batches of most runs are at full size, and asked for at full size.
+        if images is not None and not images == size == plan.final_size:
             self._check_batch(images, size, plan)
         if self.options.follow is not None:
             self.options.follow.set(step)
