@@ -126,18 +126,14 @@ class ProgressiveResize(Callback):
             options, add_resize, resize_targ, preallocate_bs, empty_cache, when_frozen
         )
 
-    @property
-    def learn(self) -> Any:
-        """The learner, which fastai sets."""
-        return vars(self).get("_learn")
-
-    @learn.setter
-    def learn(self, learner: Any) -> None:
-        self._hooks.close()
-        self.__dict__["_learn"] = learner
-        if learner is not None:
-            self._hooks.wrap_method(learner, "_with_events", self._with_events)
-            self._hooks.wrap_method(learner, "fine_tune", self._fine_tune)
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Not a property: fastai reads this attribute thirty times a step.
+        super().__setattr__(name, value)
+        if name == "learn":
+            self._hooks.close()
+            if value is not None:
+                self._hooks.wrap_method(value, "_with_events", self._with_events)
+                self._hooks.wrap_method(value, "fine_tune", self._fine_tune)
 
     @property
     def plan(self) -> Plan | None:
