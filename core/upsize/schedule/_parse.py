@@ -20,6 +20,7 @@ SUFFIXES = ".json, .yaml, .yml or .toml"
 MAX_BYTES = 65_536
 _MAX_DEPTH = 10
 _MAX_VALUES = 100_000
+_MAX_BITS = 1_000
 
 
 def import_yaml() -> Any:
@@ -130,7 +131,7 @@ def _too_deep() -> str:
 
 
 def check_plain(fields: Mapping[str, Any]) -> None:
-    """Refuse fields that are nested too deep or hold too many values.
+    """Refuse fields that are nested too deep, or hold too many or too long values.
 
     A list that is used in several places counts in each of them, so that later walks
     over the fields take bounded time.
@@ -147,6 +148,12 @@ def check_plain(fields: Mapping[str, Any]) -> None:
             if count > _MAX_VALUES:
                 raise ValueError(
                     f"a schedule has at most {_MAX_VALUES:,} values, and this has more"
+                )
+            # Python does not print an int of more digits, not even in an error.
+            if any(isinstance(v, int) and v.bit_length() > _MAX_BITS for v in values):
+                raise ValueError(
+                    f"a number in a schedule has at most {_MAX_BITS:,} bits, and one "
+                    "here has more"
                 )
             inner += (v for v in values if isinstance(v, (Mapping, list, tuple)))
         if not inner:

@@ -28,6 +28,7 @@ from upsize.schedule import (
     RunLength,
     Schedule,
     Size,
+    load,
 )
 
 HUGE = 10**5000
@@ -209,3 +210,21 @@ def test_max_sizes_takes_the_least_increment(
             by += 1
         assert found == sizes(by)
     assert all(a <= b for a, b in pairwise(found[2]))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": 10**5000},
+        {"kind": "ramp", "start": -(10**5000)},
+        {"kind": "multiscale", "sizes": [2, 3], "before": {"kind": 10**5000}},
+    ],
+)
+def test_a_number_that_python_cannot_print(
+    fields: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    with pytest.raises(ValueError, match="has at most 1,000 bits"):
+        load(fields)
+    assert said == []
