@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, MutableMapping, MutableSequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -56,36 +56,6 @@ class Restoring(ExitStack):
         """
         self.save(owner, name)
         setattr(owner, name, value)
-
-    def set_item(
-        self,
-        container: MutableMapping[Any, Any] | MutableSequence[Any],
-        key: Any,
-        value: Any,
-    ) -> None:
-        """Set an item of a mapping or a list.
-
-        Args:
-            container: The mapping or list.
-            key: The key, which need not be in the mapping yet, or the index.
-            value: Its value until it is restored.
-
-        Raises:
-            IndexError: When a list has no such item.
-
-        Example:
-            >>> options = {"a": 1}
-            >>> with Restoring() as changes:
-            ...     changes.set_item(options, "a", 2)
-            ...     changes.set_item(options, "b", 3)
-            ...     options
-            {'a': 2, 'b': 3}
-            >>> options
-            {'a': 1}
-        """
-        there = not isinstance(container, MutableMapping) or key in container
-        self.push(_Item(container, key, there, container[key] if there else None))
-        container[key] = value
 
     def save_values(self, tensors: Iterable[Tensor]) -> None:
         """Copy the values of tensors, to restore them in place.
@@ -159,22 +129,6 @@ class _Attribute(AbstractContextManager[Any]):
                 setattr(self.owner, self.name, self.value)
         elif hasattr(self.owner, self.name):  # in a slot, or a buffer of a module
             delattr(self.owner, self.name)
-
-
-@dataclass(frozen=True, eq=False)
-class _Item(AbstractContextManager[Any]):
-    """The value of an item."""
-
-    container: Any
-    key: Any
-    there: bool
-    value: Any
-
-    def __exit__(self, *_: object) -> None:
-        if self.there:
-            self.container[self.key] = self.value
-        else:
-            self.container.pop(self.key, None)
 
 
 @dataclass(frozen=True, eq=False)
