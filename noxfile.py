@@ -98,13 +98,16 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["everything"])
 def docs(session: nox.Session) -> None:
-    """Build the documentation; its examples are executed, warnings are errors."""
+    """Build the documentation, its examples executed; warnings are errors."""
     shutil.rmtree("docs/_build", ignore_errors=True)
     session.run(
         _python(session),
         *("-m", "sphinx", "-j", "2", "-W", "--keep-going", "-b", "html", "docs"),
         "docs/_build/html",
         external=True,
+    )
+    session.run(
+        _python(session), "tests.built_site.py", "docs/_build/html", external=True
     )
 
 

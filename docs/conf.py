@@ -46,6 +46,11 @@ nitpicky = False
 # Two pages are executed at a time: several threads in each would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Pages show what a command prints to a file, without a progress bar's control codes,
+# and no advice about the notebook that executes them.
+os.environ["TTY_COMPATIBLE"] = "0"
+os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"
+
 # `!upsize ...` is the command beside this Python, whatever else is on the path, and one
 # that fails fails the build: by itself IPython goes on.
 os.environ["PATH"] = os.pathsep.join(

@@ -100,6 +100,8 @@ def _announce(need: CopiesEstimate, target: Path, console: Console) -> None:
     from upsize.loading._images._folder import shown
 
     names = ", ".join(map(str, need.settings.sizes))
+    if target.is_relative_to(Path.cwd()):
+        target = target.relative_to(Path.cwd())
     _print(
         console,
         f"Copies for samples of {names}; full size {need.settings.full}.\n"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
-
+from upsize.plot._style import new_figure
 from upsize.schedule._spread import spread
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from matplotlib.figure import Figure
 
     from upsize.resize import Resizer
     from upsize.schedule import Plan
@@ -68,7 +69,7 @@ def batch(
     sizes = spread(sorted(plan.sizes, key=math.prod), stages)
     rows = [pictures(data, size, plan.final_size, resizer, count) for size in sizes]
     columns = len(rows[0])
-    figure = Figure(figsize=(2 * columns, 2 * len(rows)), layout="constrained")
+    figure = new_figure(2 * columns, 2 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False)
     whole = [picture.image.shape[:2] for picture in rows[-1]]
     for axes, row in zip(grid, rows, strict=True):

@@ -1,7 +1,8 @@
-"""The styles that distinguish runs, and the axes."""
+"""The styles that distinguish runs, the figure and the axes."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.figure import Figure
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["STYLES", "Style", "axes", "style"]
+__all__ = ["STYLES", "Style", "axes", "new_figure", "style"]
 
 
 class Style(NamedTuple):
@@ -43,10 +44,24 @@ def style(number: int) -> Style:
     return STYLES[number % len(STYLES)]
 
 
+class _NotebookFigure(Figure):
+    """A figure that a notebook shows, whether or not it has `%matplotlib inline`."""
+
+    def _repr_png_(self) -> bytes:
+        picture = BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of this size in inches, outside of pyplot."""
+    return _NotebookFigure(figsize=(width, height), layout="constrained")
+
+
 def axes(ax: Axes | None) -> Axes:
     """Return the axes given, or those of a new figure, with a light grid."""
     if ax is None:
-        ax = Figure(figsize=(6.4, 4.0), layout="constrained").subplots()
+        ax = new_figure(6.4, 4.0).subplots()
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.3)
     ax.set_axisbelow(True)

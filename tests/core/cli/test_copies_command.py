@@ -173,3 +173,11 @@ def test_a_plan_that_is_too_large(folder: Path, tmp_path: Path) -> None:
     result = run(folder, "--plan", plan)
     assert result.exit_code == 2
     assert "must have at most 10000000 bytes" in result.stderr
+
+
+def test_a_folder_below_the_working_one_is_shown_as_it_was_given(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    printed = run(Path(folder.name), "--sizes", "16", "--dry-run").output
+    assert f"in {folder.name}-small, where" in " ".join(printed.split())

@@ -6,10 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
-from upsize.plot import STYLES, Style, style
+from upsize.plot import STYLES, Style, batch, plot_sizes, style
+from upsize.schedule import Ramp
 
 # Linear RGB as seen by those who lack one kind of cone: Machado, Oliveira and Fernandes
 # (2009), "A Physiologically-based Model for Simulation of Color Vision Deficiency",
@@ -73,3 +76,15 @@ def test_each_differs_from_all_others_in_line_and_in_marker() -> None:
     for each in STYLES:
         Line2D([], [], **each._asdict())  # matplotlib knows them
     assert style(8) == style(1)
+
+
+@pytest.mark.parametrize("name", ["axes", "batch"])
+def test_a_notebook_shows_the_figure_without_a_backend_of_its_own(name: str) -> None:
+    plan = Ramp(final_size=32).plan(total_steps=8)
+    figure = (
+        plot_sizes(plan).figure
+        if name == "axes"
+        else batch(torch.rand(1, 3, 32, 32), plan, count=1, stages=2)
+    )
+    shown, _ = DisplayFormatter().format(figure)
+    assert shown["image/png"].startswith(b"\x89PNG")
