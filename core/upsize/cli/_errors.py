@@ -59,7 +59,9 @@ def _message(error: BaseException) -> str:
     # make one that takes minutes to print.
     count = cause.error_count()
     own = "" if error is cause else str(error)
-    before = own.partition(f"{count} validation error")[0]
+    before, found, _ = own.partition(f"{count} validation error")
+    if own and not found:
+        return own  # explained already
     details = cause.errors(include_url=False, include_input=False)
     lines = [_line(each) for each in islice(details, _MOST_FIELDS)]
     if count > _MOST_FIELDS:

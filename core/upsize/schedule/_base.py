@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from upsize.schedule._describe import describe_stages
+from upsize.schedule._fields import check_named, check_names
 from upsize.schedule._plan import Plan
 from upsize.schedule._random_size import RandomSize
 from upsize.schedule._run import RunLength, run_length
@@ -59,6 +60,24 @@ class Schedule(BaseModel, ABC):
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True
     )
+
+    if not TYPE_CHECKING:  # type checkers make the signature of the fields
+        # Not __init__, which pydantic would then call for what it reads from a file.
+        def __new__(cls, /, *values: Any, **_: Any) -> Any:
+            check_named(cls.__name__, cls._names(), values)
+            return super().__new__(cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            check_names(cls.__name__, cls._names(), [n for n in given if n != "kind"])
+        return given
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        """Return the fields that a user gives: a kind of one value is given by itself."""
+        return [name for name in cls.model_fields if name != "kind"]
 
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
         """Yield the fields that differ from their defaults, as arguments of a call."""

@@ -108,3 +108,15 @@ def test_long_values_are_cut(arguments: list[str]) -> None:
     assert result.exit_code in (1, 2)
     assert "Traceback" not in result.output
     assert 0 < len(result.stderr) < 3000
+
+
+def test_a_bad_file_is_explained_once(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('{"kind": "ramp", "finalsize": 224}')
+    result = run("plan", "--schedule", str(file), "--total-steps", "10")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(
+        f"Error: --schedule {file}: ramp: Ramp has no field 'finalsize': did you mean "
+        "final_size? Its fields are"
+    )
+    assert result.stderr.count("finalsize") == 1

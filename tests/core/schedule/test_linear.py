@@ -66,7 +66,7 @@ def test_summary() -> None:
         ({"final_size": 224, "initial_size": 228}, "larger than final_size"),
         ({"final_size": 224, "initial_size": 0.005}, "leaves no pixel"),
         ({"final_size": (224, 320), "initial_size": (160, 160)}, r"use \(112, 160\)"),
-        ({"increase_by": 4}, "not permitted"),
+        ({"increase_by": 4}, "no field .increase_by."),
         ({"multiple_of": -4}, "at least 1"),
     ],
 )

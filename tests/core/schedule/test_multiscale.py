@@ -416,7 +416,7 @@ GOOD: dict[str, Any] = {"sizes": [96, 128, 224]}
         ({"seed": 0.5}, "from 0 to 2"),
         ({"start": 0.8, "finish": 0.5}, "comes before start"),
         ({"start": -1}, "start"),
-        ({"interval": 10}, "not permitted"),
+        ({"interval": 10}, "no field .interval."),
     ],
 )
 def test_bad_input(change: dict[str, Any], message: str) -> None:

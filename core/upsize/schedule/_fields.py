@@ -1,0 +1,55 @@
+"""Refuse a field that a schedule does not have, in a sentence that names those it has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from typing import Any
+
+from upsize.schedule._shown import shown
+
+__all__ = ["check_named", "check_names"]
+
+_LONGEST = 40
+
+
+def check_named(owner: str, fields: Collection[str], values: tuple[Any, ...]) -> None:
+    """Refuse values that are given without the name of their field.
+
+    Example:
+        >>> check_named("Ramp", ["initial_size", "final_size"], (224,))
+        Traceback (most recent call last):
+        TypeError: Ramp takes its fields by name: write Ramp(final_size=224), not \
+Ramp(224). Its fields are initial_size, final_size
+    """
+    if not values:
+        return
+    name = "final_size" if "final_size" in fields else next(iter(fields), "field")
+    raise TypeError(
+        f"{owner} takes its fields by name: write {owner}({name}={shown(values[0])}), "
+        f"not {owner}({', '.join(map(shown, values[:3]))}). Its fields are "
+        f"{', '.join(fields)}"
+    )
+
+
+def check_names(owner: str, fields: Collection[str], given: Collection[Any]) -> None:
+    """Refuse a name that is no field.
+
+    Example:
+        >>> check_names("Ramp", ["initial_size", "final_size"], ["inital_size"])
+        Traceback (most recent call last):
+        ValueError: Ramp has no field 'inital_size': did you mean initial_size? Its \
+fields are initial_size, final_size
+    """
+    for name in given:
+        if name in fields:
+            continue
+        near = (
+            get_close_matches(name, fields, 1)
+            if isinstance(name, str) and len(name) <= _LONGEST
+            else []
+        )
+        hint = f": did you mean {near[0]}? Its" if near else "; its"
+        raise ValueError(
+            f"{owner} has no field {shown(name)}{hint} fields are {', '.join(fields)}"
+        )
