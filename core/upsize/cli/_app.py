@@ -18,7 +18,7 @@ __all__ = ["app"]
 app = typer.Typer(
     name="upsize",
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(plan)
@@ -40,6 +40,7 @@ def _upsize(
         bool,
         typer.Option(
             "--version",
+            metavar="",
             help="Print the version.",
             callback=_print_version,
             is_eager=True,

@@ -150,7 +150,10 @@ def copies(
         typer.Option(min=0, help="Processes at work.", show_default="one a core"),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it needs, and write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", metavar="", help="Say what it needs, and write nothing."
+        ),
     ] = False,
     export: Annotated[
         Path | None,

@@ -155,6 +155,7 @@ def demo(
         bool,
         typer.Option(
             "--equal-time",
+            metavar="",
             help="Then train progressively for as long as full size has taken.",
         ),
     ] = False,

@@ -16,7 +16,7 @@ from upsize.cli._errors import friendly
 from upsize.cli._named import is_named, load_schedule
 from upsize.cli._paths import check_picture, save_picture
 from upsize.cli._presets import PRESETS, find
-from upsize.cli._values import shown
+from upsize.cli._values import meant, shown
 from upsize.cli._workload import workload_of
 from upsize.schedule import Plan, Schedule
 
@@ -50,6 +50,7 @@ def _schedule(text: str) -> Callable[[int | tuple[int, int]], Schedule]:
         raise ValueError(
             "--schedule must be a preset, see upsize plan --list, a .json, .yaml or "
             f".toml file, or MODULE:NAME of a schedule of your own, not {shown(text)}"
+            + meant(text, PRESETS)
         )
     schedule = load_schedule(text)
     return lambda _: schedule
@@ -133,7 +134,10 @@ def forecast(
     ] = 0.8,
     seconds: Annotated[float, typer.Option(help="How long to measure.")] = 60.0,
     demo: Annotated[
-        bool, typer.Option("--demo", help="Measure the demo's model and photographs.")
+        bool,
+        typer.Option(
+            "--demo", metavar="", help="Measure the demo's model and photographs."
+        ),
     ] = False,
     size: Annotated[
         int, typer.Option(min=32, help="Full size of the demo in pixels.")
@@ -144,7 +148,9 @@ def forecast(
     ] = None,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Print the forecast as JSON, and nothing else."),
+        typer.Option(
+            "--json", metavar="", help="Print the forecast as JSON, and nothing else."
+        ),
     ] = False,
 ) -> None:
     """Measure your own model and loader for a minute, and predict what a schedule saves.

@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 import upsize
-from upsize.cli._values import shown
+from upsize.cli._values import meant, shown
 
 if TYPE_CHECKING:
     from upsize.demo._run import Runner
@@ -42,7 +42,10 @@ def check_framework(name: str) -> None:
         ValueError: For an unknown name; lists those that are allowed.
     """
     if name not in (known := frameworks()):
-        raise ValueError(f"--with must be one of {', '.join(known)}, not {shown(name)}")
+        raise ValueError(
+            f"--with must be one of {', '.join(known)}, not {shown(name)}"
+            + meant(name, known)
+        )
 
 
 def runner(name: str | None) -> Runner:

@@ -176,10 +176,14 @@ def plan(
         typer.Option(help="Also draw the plan into a .png, .svg or .pdf file."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the plan as JSON, and nothing else.")
+        bool,
+        typer.Option(
+            "--json", metavar="", help="Print the plan as JSON, and nothing else."
+        ),
     ] = False,
     list_presets: Annotated[
-        bool, typer.Option("--list", help="Print the presets, and nothing else.")
+        bool,
+        typer.Option("--list", metavar="", help="Print the presets, and nothing else."),
     ] = False,
 ) -> None:
     """Show the stages of a schedule, and what they can save.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from upsize.cli._values import shown
+from upsize.cli._values import meant, shown
 from upsize.schedule import Schedule, presets
 
 __all__ = ["PRESETS", "Preset", "find"]
@@ -123,5 +123,6 @@ def find(name: str) -> Preset:
     if name not in PRESETS:
         raise ValueError(
             f"unknown preset {shown(name)}: use one of {', '.join(PRESETS)}"
+            + meant(name, PRESETS)
         )
     return PRESETS[name]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
+from difflib import get_close_matches
 from reprlib import Repr
 from typing import Any
 
-__all__ = ["Value", "parse", "shown"]
+__all__ = ["Value", "meant", "parse", "shown"]
 
 Value = int | float | str | tuple[int, int]
 
@@ -23,6 +25,17 @@ def shown(value: Any) -> str:
         ("'large'", 80)
     """
     return _VALUES.repr(value)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return which known name is likely meant, as the end of a message; empty: none.
+
+    Example:
+        >>> meant("fastxtnd", ["composer", "fastxtend"]), meant("adam", ["composer"])
+        ('; did you mean fastxtend?', '')
+    """
+    near = get_close_matches(name[:80], list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def parse(text: str) -> Value:

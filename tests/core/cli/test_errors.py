@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,31 @@ def test_a_bad_file_is_explained_once(tmp_path: Path) -> None:
         "final_size? Its fields are"
     )
     assert result.stderr.count("finalsize") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["plan", "fastxtnd"], "fastxtend"),
+        (["plan", "ffvc-16"], "ffcv-16"),
+        (["forecast", "--demo", "--schedule", "compozer"], "composer"),
+        (["demo", "--with", "lightening"], "lightning"),
+        (["plann"], "plan"),
+    ],
+)
+def test_what_is_likely_meant_is_said(arguments: list[str], meant: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f"did you mean '{meant}'?" in result.stderr.lower() or (
+        f"did you mean {meant}?" in result.stderr
+    )
+
+
+@pytest.mark.parametrize("command", ["plan", "forecast", "demo", "loading", "copies"])
+def test_the_help_has_no_torn_lines(command: str) -> None:
+    printed = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80"}).output
+    sentences = printed.partition("─")[0].splitlines()
+    for line, following in pairwise(map(str.strip, sentences)):
+        if line and following and not line.startswith("Usage"):
+            word = following.partition(" ")[0]
+            assert len(line) + len(word) + 1 > 76, (line, following)
