@@ -81,16 +81,19 @@ def from_timm(name: str, **more: Any) -> Callable[[], nn.Module]:
     return make
 
 
+# One block of 32 channels in each stage: what is measured is sizes, not accuracy.
+NARROW = {"embed_dim": (32, 32, 32, 32), "depths": (1, 1, 1, 1)}
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "timm `vit_tiny_patch16_224`": from_timm("vit_tiny_patch16_224"),
     "timm `swin_tiny_patch4_window7_224`, narrow": from_timm(
         "swin_tiny_patch4_window7_224", embed_dim=24, depths=(2, 2, 2, 2)
     ),
-    "timm `maxvit_pico_rw_256` (made for 224)": from_timm(
-        "maxvit_pico_rw_256", img_size=224
+    "timm `maxvit_pico_rw_256`, narrow (made for 224)": from_timm(
+        "maxvit_pico_rw_256", img_size=224, **NARROW
     ),
-    "timm `maxvit_rmlp_pico_rw_256` (made for 224)": from_timm(
-        "maxvit_rmlp_pico_rw_256", img_size=224
+    "timm `maxvit_rmlp_pico_rw_256`, narrow (made for 224)": from_timm(
+        "maxvit_rmlp_pico_rw_256", img_size=224, **NARROW
     ),
     "timm `convnext_atto`": from_timm("convnext_atto"),
     "timm `resnet18`": from_timm("resnet18"),
