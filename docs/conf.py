@@ -5,6 +5,9 @@ import sys
 import tempfile
 from importlib.metadata import version as _version
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
 
 project = "upsize"
 author = "The upsize developers"
@@ -14,6 +17,7 @@ release = version = _version("upsize")
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx_design",
 ]
@@ -41,7 +45,17 @@ nb_merge_streams = True
 myst_enable_extensions = ["colon_fence"]
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
+autosummary_generate = False
 nitpicky = False
+
+# Links into the documentation of others need the network, which tests do without.
+if os.environ.get("READTHEDOCS") or os.environ.get("GITHUB_ACTIONS"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "torch": ("https://docs.pytorch.org/docs/stable", None),
+        "lightning": ("https://lightning.ai/docs/pytorch/stable", None),
+    }
 
 # Two pages are executed at a time: several threads in each would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -62,3 +76,22 @@ _profile.mkdir()
     "c.InteractiveShell.system_raise_on_error = True\n"
 )
 os.environ["IPYTHONDIR"] = str(_profile.parent)
+
+
+def _model_signature(
+    _app: Any, _what: str, _name: str, owner: Any, *_: Any
+) -> tuple[str, None] | None:
+    """Show the fields of a model, which pydantic makes known at its first use."""
+    if not (isinstance(owner, type) and issubclass(owner, BaseModel)):
+        return None
+    given = [
+        name if field.is_required() else f"{name}={field.default!r}"
+        for name, field in owner.model_fields.items()
+        if name != "kind"
+    ]
+    return f"(*, {', '.join(given)})", None
+
+
+def setup(app: Any) -> None:
+    """Connect what Sphinx asks while it reads the pages."""
+    app.connect("autodoc-process-signature", _model_signature)

@@ -32,7 +32,7 @@ LAYERS = (
 # What every room may import; it imports none.
 SHARED = "_extras"
 # What an adapter may import, and what its runner for the demo may import beside that.
-BELOW_ADAPTERS = frozenset({"schedule", "resize", "run", "loading", "follow"})
+BELOW_ADAPTERS = frozenset({"schedule", "resize", "run", "loading", "follow", "models"})
 RUNNER, BELOW_RUNNERS = "_demo", frozenset({"demo"})
 # Adapters that build on another: the Trainer's loaders are prepared by Accelerate.
 ADAPTERS_ON = {"transformers": frozenset({"accelerate"})}

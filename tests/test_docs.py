@@ -236,16 +236,20 @@ def test_links_lead_to_files(page: Path) -> None:
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
-    index = (DOCS / "index.md").read_text("utf-8")
+    reference = DOCS / "api"
     listed = {
-        line
-        for info, text in fences(DOCS / "index.md")
+        (index.parent / line).relative_to(DOCS).as_posix()
+        for index in (DOCS / "index.md", reference / "index.md")
+        for info, text in fences(index)
         if info == "{toctree}"
         for line in text.splitlines()
         if line and not line.startswith(":")
     }
-    pages = {path.stem for kind in ("md", "ipynb") for path in DOCS.glob(f"*.{kind}")}
-    assert listed == pages - {"index"}, index
+    pages = {
+        page.relative_to(DOCS).as_posix().removesuffix(page.suffix)
+        for page in (*DOCS.glob("*.md"), *DOCS.glob("*.ipynb"), *reference.glob("*.md"))
+    }
+    assert listed == pages - {"index"}
 
 
 @pytest.mark.parametrize("page", WRAPPED, ids=lambda page: page.name)

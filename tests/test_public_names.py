@@ -16,7 +16,10 @@ import pytest
 import upsize
 
 REPOSITORY = Path(__file__).parents[1]
-API = (REPOSITORY / "docs" / "api.md").read_text("utf-8")
+API = "\n".join(
+    page.read_text("utf-8")
+    for page in sorted((REPOSITORY / "docs" / "api").glob("*.md"))
+)
 
 # A directive of sphinx.ext.autodoc, what it documents, and its options.
 DIRECTIVE = re.compile(r"^\.\. auto(\w+):: (\S+)\n((?: +:.*\n)*)", re.MULTILINE)

@@ -76,5 +76,7 @@ class ProgressiveResize(LoopRun):
         length = run_length(epochs, windows, total_steps)
         super().__init__(
             Options(schedule, final_size, resizer, follow=follow, verbose=False),
-            BatchCounter(length.total_steps, accumulate, batches),
+            BatchCounter(
+                length.total_steps, accumulate, batches, by_epochs=epochs is not None
+            ),
         )

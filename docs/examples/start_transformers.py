@@ -46,7 +46,7 @@ class Model(nn.Module):
 
 class Print(TrainerCallback):
     def on_log(self, *_, logs, **__):
-        if "loss" in logs:
+        if "loss" in logs and logs["epoch"] % 1 == 0:  # not at a change of size
             pixels = logs["image_size"]
             print(
                 f"epoch {logs['epoch'] - 1:.0f}: {pixels} pixels, loss {logs['loss']}"

@@ -17,13 +17,27 @@ class AcceleratorCounter(BatchCounter):
         total_steps: Length of the run in optimizer steps.
         batches: Batches in an epoch; ``None``: not known, or accumulation windows
             cross epochs.
+        by_epochs: Whether each pass over the loader is one epoch of the run.
     """
 
     def __init__(
-        self, accelerator: Accelerator, total_steps: int, batches: int | None
+        self,
+        accelerator: Accelerator,
+        total_steps: int,
+        batches: int | None,
+        *,
+        by_epochs: bool = False,
     ) -> None:
-        super().__init__(total_steps, accelerator.gradient_accumulation_steps, batches)
+        accumulate = accelerator.gradient_accumulation_steps
+        super().__init__(total_steps, accumulate, batches, by_epochs=by_epochs)
         self._accelerator = accelerator
+
+    def cure(self, batches: int) -> str:
+        """Return what to give for accumulation windows of some batches."""
+        return (
+            f"give Accelerator gradient_accumulation_steps={batches}, and train within "
+            "accelerator.accumulate(model)"
+        )
 
     def next(self) -> Position:
         """Return the position after the current batch, as the accelerator counts it."""

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from accelerate.data_loader import DataLoaderStateMixin
 from torch import nn
 
 from upsize.accelerate._counter import AcceleratorCounter
+from upsize.accelerate._loaders import check_loader, prepared_in
+from upsize.accelerate._models import explain_errors
+from upsize.accelerate._owner import check_free, take_over
+from upsize.models._adapt._training import ModelSizes
 from upsize.resize import Resizer
 from upsize.run import Options, Position
+from upsize.run._batches import Batches, length_of
 from upsize.run._loop_run import LoopRun
 from upsize.run._options import RESIZER, SizeFollower
+from upsize.run._restoring import Restoring
 from upsize.schedule import Schedule
 from upsize.schedule._run import run_length
 from upsize.schedule._warn import warn
 
-__all__ = ["ProgressiveResize", "check_prepared"]
+__all__ = ["ProgressiveResize"]
 
 _FILE = "upsize.json"
-_FLAG = "_upsize_progressive_resize"
 
 
 class ProgressiveResize(LoopRun):
@@ -31,13 +35,16 @@ class ProgressiveResize(LoopRun):
 
     The run follows ``accelerator.sync_gradients``, so one size holds through an
     accumulation window. ``accelerator.save_state`` saves its state, and ``load_state``
-    restores it. Every process computes the same sizes by itself.
+    restores it. Every process computes the same sizes by itself. Until :meth:`remove`
+    the prepared models are adapted to other sizes than their own, see
+    :func:`upsize.models.adapt`.
 
     Args:
         schedule: What grows and when.
         accelerator: The accelerator of the run.
         loader: The training loader that ``accelerator.prepare`` returns: its length is
-            that of one process.
+            that of one process. With ``total_steps`` any other iterable, such as a
+            ``WebLoader``, which ``prepare`` leaves unchanged.
         epochs: Length of the run in epochs of ``loader``.
         total_steps: Length of the run in optimizer steps, instead of ``epochs``; for
             loaders without a length.
@@ -46,19 +53,23 @@ class ProgressiveResize(LoopRun):
         resizer: How to find and resize the images of a batch.
         log: Name under which ``accelerator.log`` gets the longer side in pixels on
             every change; ``None``: not at all.
-        verbose: Whether the main process prints the plan's summary.
+        verbose: Whether the main process prints the plan's summary, and what of the
+            first batch is resized.
         follow: Regularization that follows the size; restored after the last step and
             by :meth:`remove`.
 
     Raises:
         TypeError: When ``schedule`` is not a schedule.
-        ValueError: When the loader is not prepared, the length or the full size is
-            missing or contradicts itself, or the accelerator has a ProgressiveResize
-            already.
+        ValueError: When the loader is a ``DataLoader`` that is not prepared, the length
+            or the full size is missing or contradicts itself, a prepared model does not
+            take a size of the plan, or the accelerator has a ProgressiveResize already.
+            One whose loop was left, for example by running out of memory, or that is no
+            longer in use, gives way.
 
     Warns:
         UserWarning: When a prepared model is compiled and the plan has more sizes than
-            the compiler's recompile limit.
+            the compiler's recompile limit, or when its patches leave out a part of the
+            images.
 
     Example:
         >>> import torch
@@ -94,42 +105,48 @@ class ProgressiveResize(LoopRun):
         verbose: bool = True,
         follow: SizeFollower | None = None,
     ) -> None:
-        check_prepared(loader)
-        if hasattr(accelerator, _FLAG):
-            raise ValueError(
-                "this accelerator has a ProgressiveResize already, and both would save "
-                "their state to one file: call remove() on the first one"
-            )
+        check_loader(loader)
+        check_free(accelerator)
         super().__init__(
             Options(
                 schedule, final_size, resizer, log=log, verbose=verbose, follow=follow
             ),
             _counter(accelerator, loader, epochs, total_steps),
             models=accelerator._models,
-            say=lambda plan: accelerator.print(plan.summary()),
-            report=self._log,
+            say=accelerator.print,
+            # Not a method: the run must not keep this object.
+            report=lambda name, pixels, step: accelerator.log(
+                {name: pixels}, step=step
+            ),
         )
+        with Restoring() as changes:
+            models = ModelSizes(accelerator._models, changes)
+            models.check(self.plan)
+            explain_errors(accelerator, self._run, changes)
+            self._release = take_over(accelerator, self, self._run, changes.pop_all())
+        if (summary := models.summary()) is not None and verbose:
+            accelerator.print(summary)
         self._accelerator = accelerator
-        self._handles = [
-            accelerator.register_save_state_pre_hook(self._save),
-            accelerator.register_load_state_pre_hook(self._load),
-        ]
-        setattr(accelerator, _FLAG, self)
 
-    def batches(self, loader: Iterable[Any]) -> Iterator[Any]:
-        """Yield the batches of an epoch, resized, and count the optimizer steps.
+    def batches(self, loader: Iterable[Any]) -> Batches:
+        """Return the batches of an epoch, resized; the optimizer steps are counted.
+
+        It has the length of the loader, for progress bars: ``tqdm(resize.batches(
+        loader))``.
 
         Args:
             loader: The prepared loader, or in a resumed epoch what
                 ``accelerator.skip_first_batches`` returns.
 
-        Yields:
-            Each batch at the size of its step. Save the state after the optimizer step.
+        Returns:
+            An iterable of each batch at the size of its step. Save the state after the
+            optimizer step.
 
         Raises:
-            ValueError: When the loader is not prepared, or images are too small.
+            ValueError: When the loader is a ``DataLoader`` that is not prepared. While
+                iterating, when images are too small.
         """
-        check_prepared(loader)
+        check_loader(loader)
         return super().batches(loader)
 
     def preallocate(
@@ -150,13 +167,9 @@ class ProgressiveResize(LoopRun):
     def remove(self) -> None:
         """Remove the hooks from the accelerator: checkpoints no longer hold a state.
 
-        Values that follow the size are restored.
+        Values that follow the size are restored, and so are the models.
         """
-        self._run.finish(completed=False)
-        for handle in self._handles:
-            handle.remove()
-        if hasattr(self._accelerator, _FLAG):
-            delattr(self._accelerator, _FLAG)
+        self._release()
 
     def fast_forward(self, optimizer_steps: int) -> None:
         """Set how many steps are done, after a checkpoint without a state of upsize.
@@ -173,10 +186,12 @@ class ProgressiveResize(LoopRun):
             )
         self._counter.load(Position(optimizer_steps, epoch_step=optimizer_steps))
 
-    def _log(self, name: str, pixels: int, step: int) -> None:
-        self._accelerator.log({name: pixels}, step=step)
+    def save(self, output_dir: str) -> None:
+        """Write the state into a folder; ``accelerator.save_state`` calls it.
 
-    def _save(self, models: Any, weights: Any, output_dir: str) -> None:  # noqa: ARG002
+        Args:
+            output_dir: The folder of the checkpoint.
+        """
         accelerator = self._accelerator
         # As Accelerate decides about its own files.
         each_node = accelerator.project_configuration.save_on_each_node
@@ -190,7 +205,18 @@ class ProgressiveResize(LoopRun):
             text = json.dumps(self.state_dict())
             Path(output_dir, _FILE).write_text(text, "utf-8")
 
-    def _load(self, models: Any, input_dir: str) -> None:  # noqa: ARG002
+    def load(self, input_dir: str) -> None:
+        """Read the state from a folder; ``accelerator.load_state`` calls it.
+
+        Args:
+            input_dir: The folder of the checkpoint.
+
+        Raises:
+            ValueError: When the state is broken, or that of something else.
+
+        Warns:
+            UserWarning: When the folder has none.
+        """
         path = Path(input_dir, _FILE)
         # Also where there is none: the other processes may have found theirs, and wait.
         self._run.expect_agreement()
@@ -207,16 +233,6 @@ class ProgressiveResize(LoopRun):
             raise ValueError(f"{path}: {error}") from error
 
 
-def check_prepared(loader: Any) -> None:
-    """Refuse a loader that ``accelerator.prepare`` did not return."""
-    if not isinstance(loader, DataLoaderStateMixin):
-        raise ValueError(  # noqa: TRY004 - the type is right, its state is not
-            f"the loader is a {type(loader).__name__} that accelerator.prepare has not "
-            "seen: call accelerator.prepare(loader) first and give its result, which "
-            "has the length of one process"
-        )
-
-
 def _counter(
     accelerator: Accelerator,
     loader: Any,
@@ -225,19 +241,21 @@ def _counter(
 ) -> AcceleratorCounter:
     """Return a counter for a run of the length that the user gave."""
     accumulate = accelerator.gradient_accumulation_steps
-    try:
-        batches = len(loader)
-    except TypeError:  # an iterable dataset
-        batches = None
+    prepared = prepared_in(loader)
+    # Of another iterable it may be the length of all processes.
+    batches = None if prepared is None else length_of(prepared)
     if batches is None and total_steps is None:
+        what = "the loader has no length"
+        if prepared is None:
+            what = f"the length of a {type(loader).__name__} may not be of one process"
         raise ValueError(
-            "the loader has no length: give total_steps, the optimizer steps of the "
-            "whole run"
+            f"{what}: give total_steps, the optimizer steps of the whole run"
         )
     if accelerator.gradient_state.sync_with_dataloader:
         windows = None if batches is None else -(-batches // accumulate)
         steps = run_length(epochs, windows, total_steps).total_steps
-        return AcceleratorCounter(accelerator, steps, batches)
+        by_epochs = epochs is not None
+        return AcceleratorCounter(accelerator, steps, batches, by_epochs=by_epochs)
     # Accumulation windows continue across epochs: count all batches as one epoch.
     if total_steps is None or epochs is not None:
         total_steps = run_length(epochs, batches, total_steps).total_steps // accumulate

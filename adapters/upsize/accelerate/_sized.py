@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from accelerate.data_loader import DataLoaderDispatcher
 
-from upsize.accelerate._loop import ProgressiveResize, check_prepared
+from upsize.accelerate._loaders import check_prepared
+from upsize.accelerate._loop import ProgressiveResize
 from upsize.loading._dataset import SetSize
 from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
+from upsize.run import TrainingRun
+from upsize.schedule import Size
 
 __all__ = ["sized"]
 
@@ -27,7 +31,8 @@ def sized(
     size in a step.
 
     Args:
-        loader: The prepared loader of a map-style dataset. It is not changed.
+        loader: The prepared loader of a map-style dataset. It is not changed; the
+            accelerator saves and loads the state of the new one instead.
         resize: The :class:`ProgressiveResize` that was made with ``loader``.
         set_size: For datasets whose transforms are not found, see
             :func:`upsize.loading.sized`.
@@ -71,4 +76,38 @@ def sized(
             "alone, which resizes on the device"
         )
     inner: Any = loader.base_dataloader  # type: ignore[attr-defined]
-    return copy_with(loader, base_dataloader=_sized(inner, resize, set_size=set_size))
+    source: Any = resize
+    if isinstance(resize, ProgressiveResize):
+        source = _Sizes(resize._run)
+    new = copy_with(loader, base_dataloader=_sized(inner, source, set_size=set_size))
+    _register(resize, loader, new)
+    return new
+
+
+class _Sizes:
+    """The sizes of a run. The accelerator keeps the loader, and must not keep more."""
+
+    def __init__(self, run: TrainingRun) -> None:
+        self._run = run
+
+    @property
+    def final_size(self) -> Size:
+        """The full size."""
+        assert self._run.plan is not None  # the full size is known
+        return self._run.plan.final_size
+
+    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
+        """Yield the size of each batch to come."""
+        return self._run.sizes_ahead(batches)
+
+
+def _register(resize: Any, loader: Any, new: Any) -> None:
+    """Let ``save_state`` save the state of the new loader, not of the one inside.
+
+    With ``use_stateful_dataloader``, Accelerate saves that of each loader it prepared,
+    which it keeps in ``_dataloaders`` (1.1 to 1.15).
+    """
+    accelerator = getattr(resize, "_accelerator", None)
+    if accelerator is not None:  # the Trainer's source, which saves no such state
+        loaders = accelerator._dataloaders
+        loaders[:] = [new if each is loader else each for each in loaders]

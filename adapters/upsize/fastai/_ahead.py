@@ -11,9 +11,10 @@ from torch.utils.data import DataLoader, get_worker_info
 
 from upsize.fastai._batch_tfms import pipeline_of
 from upsize.fastai._item_tfms import ItemTransforms
-from upsize.loading._batches import SizedBatchSampler
+from upsize.loading._batches import source_of
 from upsize.loading._context import sample_size
 from upsize.loading._dataset import SetSize
+from upsize.loading._reduction import whole_images
 from upsize.loading._transforms import restoring_sizes
 from upsize.schedule import Size
 
@@ -99,7 +100,9 @@ class SizedBatches:
         if size == full:
             yield
         elif self.set_size is None:
-            with restoring_sizes(ItemTransforms(self._loader), size, full):
+            items = ItemTransforms(self._loader)
+            # The code that reads them does not know the scale of their image.
+            with whole_images(items.positions), restoring_sizes(items, size, full):
                 yield
         else:
             self.set_size(self._loader, size)
@@ -114,10 +117,7 @@ def ahead_of(loader: Any) -> Ahead | None:
     loader = pipeline_of(loader)[0]
     ahead: Any
     if isinstance(loader, DataLoader):
-        sampler = loader.batch_sampler
-        if not isinstance(sampler, SizedBatchSampler):
-            return None
-        ahead = sampler.size_source
+        ahead = source_of(loader.batch_sampler)
     else:
         made = getattr(loader, "__dict__", {}).get("create_batches")
         ahead = getattr(getattr(made, "__self__", None), "ahead", None)

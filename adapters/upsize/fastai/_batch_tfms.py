@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from fastai.data.core import Pipeline
 from fastai.vision.augment import AffineCoordTfm, RandomResizedCropGPU
@@ -20,12 +20,17 @@ from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
 
 __all__ = [
+    "ResizedBatch",
     "SizedPipeline",
+    "WantedSize",
     "explicit_size",
     "pipeline_of",
     "resizes",
     "sized_pipeline",
 ]
+
+WantedSize: TypeAlias = Callable[[Size | None], Size | None]
+ResizedBatch: TypeAlias = Callable[[Any, Size, Size], Any]
 
 _GRID_SAMPLE = ("bilinear", "nearest", "bicubic")
 _KINDS = (AffineCoordTfm, RandomResizedCropGPU)
@@ -62,7 +67,7 @@ class SizedPipeline(Pipeline):
     for training and validation.
     """
 
-    _upsize: tuple[Callable[[], Size | None], Resizer]
+    _upsize: tuple[WantedSize, Resizer, ResizedBatch]
     # Of the images of each batch that still exists, the size before the transforms.
     _sizes: WeakTensorKeyDictionary
 
@@ -76,8 +81,8 @@ class SizedPipeline(Pipeline):
         return Size(*images.shape[-2:]) if size is None else size
 
     def __call__(self, o: Any) -> Any:
-        wanted, resizer = self._upsize
-        size = wanted()
+        wanted, resizer, resized = self._upsize
+        size = wanted(None)
         if size is None:
             return super().__call__(o)
         if told := _explicit(self):
@@ -88,11 +93,15 @@ class SizedPipeline(Pipeline):
         first = next(i for i, t in enumerate(self.fs) if isinstance(t, AffineCoordTfm))
         for t in self.fs[:first]:
             o = t(o, split_idx=self.split_idx)
-        found = resizer.read(o)
-        o = found.at(size)
+        # The first image is an input: a target may be larger, and keeps its share.
+        given = Size(*resizer.read(o).first.shape[-2:])
+        size = wanted(given)
+        assert size is not None  # it was asked for before
+        if size != given:
+            o = resized(o, given, size)
         for t in self.fs[first:]:
             o = t(o, split_idx=self.split_idx)
-        self._sizes[resizer.read(o).first] = found.size
+        self._sizes[resizer.read(o).first] = given
         return o
 
     def __reduce__(self) -> Any:
@@ -102,15 +111,19 @@ class SizedPipeline(Pipeline):
 
 def sized_pipeline(
     pipeline: Any,
-    wanted: Callable[[], Size | None],
+    wanted: WantedSize,
     resizer: Resizer,
+    resized: ResizedBatch,
 ) -> SizedPipeline:
     """Return a pipeline like this one, whose images have the wanted size.
 
     Args:
         pipeline: The transforms of a loader.
-        wanted: Called before each batch, returns the size; ``None``: unchanged.
+        wanted: Called for each batch, returns its size; ``None``: unchanged. It gets
+            the size of the images that come in, or ``None`` before that is looked at.
         resizer: How images are resized.
+        resized: Called with a batch, the size of its inputs and the wanted one; returns
+            it at that size.
 
     Raises:
         ValueError: When the transforms cannot resize in the mode of the resizer.
@@ -124,7 +137,7 @@ def sized_pipeline(
         )
     new = copy.copy(pipeline)
     new.__class__ = SizedPipeline
-    new._upsize = (wanted, resizer)
+    new._upsize = (wanted, resizer, resized)
     new._sizes = WeakTensorKeyDictionary()
     return cast(SizedPipeline, new)
 

@@ -9,6 +9,7 @@ from fastai.callback.core import Callback
 from fastai.callback.tracker import TrackerCallback
 from torch.cuda import device_count
 
+from upsize.fastai._checks import CANCELS
 from upsize.fastai._column import SizeColumn
 from upsize.fastai._fit import Fit
 from upsize.fastai._peek import image_size
@@ -16,6 +17,7 @@ from upsize.fastai._settings import Settings, WhenFrozen, resizer_of, schedule_o
 from upsize.resize import Resizer
 from upsize.resize._interpolate import Mode
 from upsize.run import Options
+from upsize.run._foreign import explain
 from upsize.run._options import SizeFollower
 from upsize.run._restoring import Restoring
 from upsize.schedule import IncreaseMode, Plan, Schedule, Size
@@ -45,20 +47,21 @@ class ProgressiveResize(Callback):
             also "area" and "nearest-exact". Images are smoothed as they shrink. At full
             size transforms use their own mode.
         resize_valid: Whether validation during training uses the size that was trained
-            on last, instead of the full size.
+            on last, instead of the full size. Smaller images keep their own size.
         final_size: Full size in pixels, one side or (height, width). ``None``: the size
             of the training images.
         add_resize: Whether to always resize the batch in a separate step, after all
             batch transforms.
-        resize_targ: Whether that step also resizes image-like targets. Masks, points
-            and boxes of fastai's types always follow the images.
+        resize_targ: Whether that step also resizes image-like targets without a type.
+            Images, masks, points and boxes of fastai's types always follow the images.
         preallocate_bs: Batch size of the dry run; ``None``: that of the training batch.
         preallocate: Whether to run the first batch forward and backward at full size
             before training: it allocates the memory that training will need, and leaves
             no trace.
         empty_cache: Whether to empty CUDA's cache before an epoch of another size; in
             epoch mode only.
-        verbose: Whether the first process prints the plan's summary.
+        verbose: Whether the first process prints the plan's summary, and what of the
+            first batch is resized.
         schedule: Any schedule, instead of the parameters above that describe a ramp.
         when_frozen: How to train the frozen part of ``fine_tune``: "initial": at the
             first size; "final": at full size; "schedule": by the schedule.
@@ -66,12 +69,13 @@ class ProgressiveResize(Callback):
 
     Raises:
         TypeError, ValueError: For a value that is not allowed. In ``before_fit``: for
-            data without images, images smaller than the full size, validation images
-            of another size, ``resize_targ`` where no separate step resizes, or a mode
+            data without images, images smaller than the full size, ``resize_targ`` where no separate step resizes, or a mode
             that the transforms do not support.
 
     Warns:
-        UserWarning: When images are larger than the full size, training ends before it,
+        UserWarning: When images are larger than the full size, validation images with
+            ``resize_valid`` have another size, a target without a type has the size of
+            the images and stays at full size, training ends before the full size,
             ``empty_cache`` meets several GPUs, or a tracking callback would compare
             losses of different sizes.
 
@@ -241,8 +245,19 @@ class ProgressiveResize(Callback):
         try:
             inner(f, event_type, *args, **kwargs)
             completed = True
+        except Exception as error:
+            self._explain(error)
+            raise
         finally:
             self._end(completed)
+
+    def _explain(self, error: Exception) -> None:
+        """Name size and step in an error at a smaller size."""
+        fit = self._active
+        if fit is None or isinstance(error, CANCELS):
+            return
+        if self.learn.training or self._settings.options.resize_valid:
+            explain(error, fit.run)
 
     def _fine_tune(self, inner: Any, *args: Any, **kwargs: Any) -> None:
         """Note that fits are parts of ``fine_tune``, around ``Learner.fine_tune``."""
@@ -269,15 +284,9 @@ class ProgressiveResize(Callback):
         valid = None
         if options.resize_valid and len(dls.loaders) > 1:
             valid = image_size(dls.loaders[1], resizer, "the validation images", given)
-        if given is None and train and valid and train != valid:
-            raise ValueError(
-                f"the validation images are {valid} and the training images {train}, "
-                "but resize_valid=True resizes both to one size: load them at one "
-                "size, or set resize_valid=False"
-            )
         final = train if given is None else given
         if final is not None:
-            fit.expect(final, [size for size in (train, valid) if size is not None])
+            fit.expect(final, train, valid)
 
     def _warn(self, *, is_frozen: bool) -> None:
         """Warn about settings that do less than they seem to."""

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastai.callback.core import (
+    CancelBackwardException,
+    CancelBatchException,
+    CancelEpochException,
+    CancelFitException,
+    CancelStepException,
+    CancelTrainException,
+    CancelValidException,
+)
 from torch.utils.data import DataLoader
 
 from upsize.fastai._batch_tfms import explicit_size, pipeline_of
 from upsize.fastai._item_tfms import ItemTransforms
 from upsize.fastai._settings import Settings
+from upsize.loading._sized import check_sizes
 from upsize.loading._transforms import check_transforms
 from upsize.schedule import Size
 
-__all__ = ["check_item_tfms", "check_sized"]
+__all__ = ["CANCELS", "check_item_tfms", "check_sized"]
+
+#: What fastai raises to skip a part of training.
+CANCELS = (
+    CancelBackwardException,
+    CancelBatchException,
+    CancelEpochException,
+    CancelFitException,
+    CancelStepException,
+    CancelTrainException,
+    CancelValidException,
+)
 
 
 def check_item_tfms(loader: Any, final: Size | None) -> None:
@@ -62,7 +83,7 @@ def check_sized(learner: Any, settings: Settings, final: Size | None) -> None:
                 "not sized: use a fastai loader, TfmdDL(dataset, bs=...), and size that"
             )
         data: Any = loader.dataset
-        if data.set_size is None:
-            check_transforms(data.dataset, final)
+        if data._upsize_set_size is None:
+            check_sizes(loader, final)
     elif vars(loader)["create_batches"].__self__.set_size is None:
         check_item_tfms(loader, final)

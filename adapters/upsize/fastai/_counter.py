@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 from fastai.callback.training import GradientAccumulation
@@ -17,7 +18,8 @@ __all__ = ["FastaiCounter"]
 class FastaiCounter:
     """Counts batches, as fastai does.
 
-    An accumulation window keeps the step that it began with. In the frozen part of
+    Each epoch counts as many as the first one, so that a moment in epochs is at that
+    epoch: further batches have the step of the last one. An accumulation window keeps the step that it began with. In the frozen part of
     ``fine_tune`` the counter may stand still: it does not leave the first stage.
 
     Args:
@@ -31,6 +33,7 @@ class FastaiCounter:
     def __init__(self, learner: Any, held: Callable[[], Plan | None]) -> None:
         self._learner, self._held = learner, held
         self._current = self._next = 0
+        self._last = -1  # step of the epoch's last batch
         self._is_open = False
 
     @property
@@ -38,9 +41,9 @@ class FastaiCounter:
         """Batches of the fit."""
         return int(self._learner.n_epoch) * self.steps_per_epoch
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
-        """Batches in an epoch, in this process."""
+        """Batches in the first epoch, in this process."""
         return len(self._learner.dls.train)
 
     def step(self) -> int:
@@ -50,6 +53,7 @@ class FastaiCounter:
     def begin_epoch(self, epoch: int) -> None:
         """Count from the first batch of an epoch, even if earlier ones were skipped."""
         self._next = epoch * self.steps_per_epoch
+        self._last = self._next + self.steps_per_epoch - 1
         self._settle()
 
     def took(self) -> None:
@@ -72,7 +76,7 @@ class FastaiCounter:
         least, rows = (found[0].n_acc, found[0].count) if found else (0, 0)
         step, position = self._current, self._next
         for more in _rows(self._learner.dls.train):
-            yield self._at(step)
+            yield self._at(min(step, self._last))
             position += 1
             rows += more
             if rows >= least:
@@ -85,7 +89,7 @@ class FastaiCounter:
 
     def _settle(self) -> None:
         if not self._is_open:
-            self._current = self._next
+            self._current = min(self._next, self._last)
 
 
 def _rows(loader: Any) -> Iterator[int]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from fastai.basics import get_model
 from fastai.torch_core import rank_distrib
+from torch.utils.data import DataLoader as TorchLoader
 
 from upsize.fastai._ahead import ahead_of
 from upsize.fastai._batch_tfms import (
     SizedPipeline,
+    WantedSize,
     pipeline_of,
     resizes,
     sized_pipeline,
@@ -21,12 +23,17 @@ from upsize.fastai._batch_tfms import (
 from upsize.fastai._checks import check_sized
 from upsize.fastai._counter import FastaiCounter
 from upsize.fastai._settings import Settings
-from upsize.fastai._targets import policies, repeat
+from upsize.fastai._targets import count_inputs, kept, policies, repeat
+from upsize.models._adapt._training import ModelSizes
 from upsize.resize import Resizer
+from upsize.resize._containers import leaves
+from upsize.resize._containers import replace as replace_leaves
 from upsize.run import TrainingRun
 from upsize.run._dry_run import dry_run
+from upsize.run._lost_types import without_types
 from upsize.run._restoring import Restoring
 from upsize.schedule import Plan, Size
+from upsize.schedule._warn import warn
 
 __all__ = ["Fit"]
 
@@ -47,10 +54,13 @@ class Fit:
         self.counter = FastaiCounter(learner, held)
         self._changes = Restoring()
         self._final = settings.options.full_size
-        self._expected: list[Size] = []
+        self._expected: tuple[Size | None, Size | None] = None, None
         self._ahead = ahead_of(learner.dls.loaders[0])
         self._pipeline: SizedPipeline | None = None
+        self._models: ModelSizes | None = None
         self.run: TrainingRun | None = None
+        self._is_described = False
+        self._warned = False  # of a target that stays at full size
 
     @property
     def plan(self) -> Plan | None:
@@ -62,9 +72,9 @@ class Fit:
         """Size of the last batch trained on."""
         return None if self.run is None else self.run.size
 
-    def expect(self, final: Size, images: list[Size]) -> None:
+    def expect(self, final: Size, train: Size | None, valid: Size | None) -> None:
         """Set the full size, and the image sizes of the loaders."""
-        self._final, self._expected = final, images
+        self._final, self._expected = final, (train, valid)
 
     def bind(self) -> None:
         """Begin the run, with as many batches as this process will see."""
@@ -75,23 +85,27 @@ class Fit:
             self.counter,
             # A frozen part has one size, and prints another summary.
             models=() if self._is_frozen else [self._learner.model],
-            say=None if rank_distrib() else self._say,
+            say=None if rank_distrib() or self._is_frozen else print,
             is_trial=self._is_frozen,
         )
-        for size in self._expected:
-            self.run.check(size)
+        train, valid = self._expected
+        if train is not None:
+            self.run.check(train)
+        if valid is not None:
+            self.run.check_validation(valid)
 
     def take_over(self) -> None:
         """Let the batch transforms that resample images also resize them."""
         settings, loaders = self._settings, self._learner.dls.loaders
+        self._adapt()
         if self._ahead is not None:
             check_sized(self._learner, settings, self._final)
             self._changes.callback(self._ahead.forget)
         if settings.add_resize:
             return
-        wanted: list[Callable[[], Size | None]] = [self.upcoming]
+        wanted: list[WantedSize] = [self._for_training]
         if settings.options.resize_valid:
-            wanted.append(lambda: self.size)
+            wanted.append(self._for_validation)
         for loader, size in zip(loaders, wanted, strict=False):
             owner, pipeline = pipeline_of(loader)
             if not resizes(pipeline):
@@ -102,10 +116,19 @@ class Fit:
                     "transforms resize images and targets here: leave it out, or give "
                     "add_resize=True"
                 )
-            new = sized_pipeline(pipeline, size, self._resizer)
+            resized = partial(self._resized_batch, owner)
+            new = sized_pipeline(pipeline, size, self._resizer, resized)
             self._changes.set(owner, "after_batch", new)
-            if size == self.upcoming:
+            if size == self._for_training:
                 self._pipeline = new
+
+    def _adapt(self) -> None:
+        """Let the model take other sizes than its own."""
+        self._models = ModelSizes([self._learner.model], self._changes)
+        summary = self._models.summary()
+        says = self._settings.options.verbose and not rank_distrib()
+        if summary is not None and says:
+            print(summary)
 
     def end(self, *, completed: bool) -> None:
         """Restore what was changed, and report how training ended."""
@@ -118,6 +141,9 @@ class Fit:
         self.bind()
         assert self.run is not None
         self.counter.begin_epoch(epoch)
+        loader = self._learner.dls.loaders[0]
+        if isinstance(loader, TorchLoader):
+            self.run.draw_from(loader, arrange=self._split)
         if self._ahead is not None:
             assert self._final is not None  # check_sized has asked for it
             self._ahead.tell(self.run.sizes_ahead(), self._final)
@@ -148,18 +174,33 @@ class Fit:
         else:
             # Images that the batch transforms resize are checked before training.
             given = None if found.size == self.upcoming() else found.size
-        self._resize(found.size, run.size_for(given))
+        first = run.size is None
+        size = run.size_for(given)
+        if not self._is_described:
+            self._describe(found.size)
+        self._resize(found.size, size)
+        if first:
+            assert self._models is not None
+            assert run.plan is not None
+            self._models.check(run.plan)
         self.counter.took()
 
     def validate(self) -> None:
         """Resize the current validation batch to the size that was trained on last."""
-        run, size = self.run, self.size
-        if run is None or size is None:
+        run = self.run
+        if run is None or run.size is None:
             return
         found = self._resizer.read(tuple(self._learner.xb), full=self._full_of_lists)
-        if found.size != size:
-            run.check(found.size)
-            self._resize(found.size, size)
+        if found.size != run.size:
+            self._resize(found.size, run.validation_size(found.size))
+
+    def _for_training(self, images: Size | None) -> Size | None:  # noqa: ARG002
+        return self.upcoming()
+
+    def _for_validation(self, images: Size | None) -> Size | None:
+        if images is None or self.run is None:
+            return self.size
+        return self.run.validation_size(images)
 
     @property
     def _full_of_lists(self) -> Size | None:
@@ -167,20 +208,68 @@ class Fit:
         return None if self._ahead is not None else self._final
 
     def _resize(self, images: Size, size: Size) -> None:
-        if images == size:
+        if images == size and (self._ahead is None or size == self._final):
             return
-        learner = self._learner
-        inputs, targets = tuple(learner.xb), tuple(learner.yb)
-        follow = policies(targets, images, self._settings.resize_targ)
-        resizer = Resizer(mode=self._resizer.mode, targets=follow)
-        learner.xb, learner.yb = resizer.read((inputs, targets), full=images).at(size)
+        learner, run = self._learner, self.run
+        assert run is not None
+        batch = tuple(learner.xb), tuple(learner.yb)
+        typed = run.lost_types(batch, images)
+        batch = replace_leaves(batch, typed)
+        found = self._resizer_for(batch[1], images).read(batch, full=images)
+        new = run.resized(batch, found, size)
+        learner.xb, learner.yb = without_types(new, typed)
 
-    def _say(self, plan: Plan) -> None:
-        """Print the plan's summary, or what a frozen part does."""
-        first = plan.stages[0].size
-        size = list(first) if isinstance(first, Size) else first
-        frozen = f"Training the frozen model at the initial image size of {size}."
-        print(frozen if self._is_frozen else plan.summary())
+    def _resizer_for(self, targets: Any, images: Size) -> Resizer:
+        """Return a resizer of (inputs, targets), whose inputs have the size ``images``."""
+        resize = self._settings.resize_targ
+        if not resize and not self._warned and (text := kept(targets, images)):
+            self._warned = True
+            warn(text)
+        follow = policies(targets, images, resize)
+        named = {(1, *path): policy for path, policy in follow.items()}
+        return Resizer(mode=self._resizer.mode, targets=named)
+
+    def _resized_batch(self, loader: Any, batch: Any, images: Size, size: Size) -> Any:
+        """Return a batch of a loader with its inputs at another size than ``images``."""
+        parts = batch if isinstance(batch, tuple | list) else (batch,)
+        count = count_inputs(loader, parts)
+        both = tuple(parts[:count]), tuple(parts[count:])
+        found = self._resizer_for(both[1], images).read(both, full=images)
+        inputs, targets = found.at(size)
+        new = [*inputs, *targets]
+        return type(batch)(new) if isinstance(batch, tuple | list) else new[0]
+
+    def _split(self, batch: Any) -> Any:
+        """Return what a loader makes as inputs and targets, as the learner has them."""
+        if not isinstance(batch, tuple | list):
+            return batch  # there is no sample
+        inputs = len(self._learner.xb)
+        return tuple(batch[:inputs]), tuple(batch[inputs:])
+
+    def _describe(self, images: Size) -> None:
+        """Say once what is trained on, before the first batch is resized."""
+        self._is_described = True
+        plan, learner, settings = self.plan, self._learner, self._settings
+        assert self.run is not None
+        assert plan is not None
+        if self._is_frozen:
+            if settings.options.verbose and not rank_distrib():
+                first = plan.stages[0].size
+                size = list(first) if isinstance(first, Size) else first
+                print(f"Training the frozen model at the initial image size of {size}.")
+            return
+        batch = tuple(learner.xb), tuple(learner.yb)
+        batch = replace_leaves(batch, self.run.lost_types(batch, images))
+        inputs, targets = batch
+        found = leaves(batch)
+        doubtful = [x for _, x in found if isinstance(x, torch.Tensor) and x.ndim > 2]
+        # fastai tells inputs from labels, and its transforms resize by type.
+        if len(doubtful) > 1 and self._pipeline is None:
+            follow = policies(targets, images, settings.resize_targ)
+            named = {("yb", *path): policy for path, policy in follow.items()}
+            resizer = Resizer(mode=self._resizer.mode, targets=named)
+            both = {"xb": inputs, "yb": targets}
+            self.run.describe(resizer.read(both, full=images))
 
     def _dry_run(self, found: Any) -> None:
         """Run the batch forward and backward at full size, without a trace."""

@@ -8,9 +8,9 @@ from types import FunctionType
 from typing import Any
 
 from fastai.data.core import Datasets, Pipeline, TfmdLists, Transform
+from fastai.torch_core import TensorMask
+from fastai.vision.core import PILMask, TensorBBox, TensorPoint
 from torch.utils.data import Dataset
-
-from upsize.loading._kinds import kind_of
 
 __all__ = ["ItemTransforms"]
 
@@ -20,11 +20,13 @@ class ItemTransforms(Dataset[Any]):
 
     These are the transforms of ``Datasets`` and ``TfmdLists``, then the item
     transforms, then those of the list of items that becomes a batch; other datasets are
-    held unchanged. Transforms of another split are left out, and so are crops before a
-    resize: they crop an image of its original size.
+    held unchanged. Transforms of another split are left out.
 
     Args:
         loader: A fastai loader.
+
+    Attributes:
+        positions: Whether items have points, boxes or masks, in pixels of their files.
     """
 
     def __init__(self, loader: Any) -> None:
@@ -32,22 +34,21 @@ class ItemTransforms(Dataset[Any]):
         split = getattr(dataset, "split_idx", None)
         self.datasets: list[Any] = []
         self.transform: list[Any] = []
+        self.positions = False
         if isinstance(dataset, Datasets | TfmdLists):
             for one in getattr(dataset, "tls", [dataset]):
-                self.transform += _behind_raw(list(_flat(one.tfms, one.tfms.split_idx)))
+                self.transform.append(list(_flat(one.tfms, one.tfms.split_idx)))
+                self.positions |= _has_positions(one)
         else:
             # Its class may not be a PyTorch Dataset, and only these are searched.
             self.datasets.append(
                 dataset if isinstance(dataset, Dataset) else _Held(dataset)
             )
-        last: list[Any] = []
         for name in ("after_item", "before_batch"):
             value = getattr(loader, name)
             # The loader's own method does nothing.
             if getattr(value, "__self__", None) is not loader:
-                last += _flat(value, split)
-        resized = any(map(_resizes, self.transform))
-        self.transform += last if resized else _behind_raw(last)
+                self.transform += _flat(value, split)
 
 
 class _Held(Dataset[Any]):
@@ -81,14 +82,8 @@ def _callable(transform: Any) -> Any:
     return transform
 
 
-def _behind_raw(transforms: list[Any]) -> list[Any]:
-    """Leave out the crops before the first resize, if there is one."""
-    first = next((n for n, each in enumerate(transforms) if _resizes(each)), 0)
-    return [
-        each for n, each in enumerate(transforms) if n >= first or kind_of(each) is None
-    ]
-
-
-def _resizes(transform: Any) -> bool:
-    kind = kind_of(transform)
-    return kind is not None and kind.resizes
+def _has_positions(items: Any) -> bool:
+    """Return whether the items of a list become points, boxes or masks."""
+    kinds = (TensorPoint, TensorBBox, TensorMask, PILMask)
+    made = (each for each in getattr(items, "types", ()) if isinstance(each, type))
+    return any(issubclass(each, kinds) for each in made)

@@ -10,6 +10,7 @@ from fastai.data.load import DataLoader, to_device
 from torch.utils.data import IterableDataset
 
 from upsize.fastai._batch_tfms import pipeline_of
+from upsize.fastai._targets import count_inputs
 from upsize.resize import Resizer
 from upsize.run._dry_run import restoring_random_state
 from upsize.schedule import Size
@@ -34,7 +35,8 @@ def image_size(
         full: The full size, which stands for images in a list, if it is known.
 
     Returns:
-        The size; ``None`` if the dataset has no index or no items.
+        The size; ``None`` if the dataset has no index or no items, and if a PyTorch
+        loader draws other indices than numbers: then the first batch tells.
 
     Raises:
         ValueError: When a sample has no images.
@@ -49,10 +51,10 @@ def image_size(
         gpus.add(torch.device("cuda", torch.cuda.current_device()))
     with restoring_random_state(gpus):
         batch = _sample(loader)
+    if batch is None:
+        return None
     if isinstance(batch, tuple | list):
-        # The rule of loader.n_inp, which itself may draw a sample.
-        known = getattr(dataset, "n_inp", None)
-        batch = batch[: known or max(1, len(batch) - 1)]
+        batch = batch[: count_inputs(loader, batch)]
     try:
         return resizer.image_size(batch, full=full)
     except ValueError as error:
@@ -60,11 +62,10 @@ def image_size(
 
 
 def _sample(loader: Any) -> Any:
-    """Return a batch of the first item."""
+    """Return a batch of the first item; ``None``: the loader draws others."""
     loader, pipeline = pipeline_of(loader)
     if not isinstance(loader, DataLoader):
-        item = loader.dataset[0]
-        return loader.collate_fn(item if loader.batch_size is None else [item])
+        return _sample_of_torch(loader)
     loader.before_iter()
     item = loader.do_item(0)
     batch = loader.do_batch(item if loader.prebatched else [item])
@@ -73,3 +74,23 @@ def _sample(loader: Any) -> Any:
     if pipeline is None:
         return loader.after_batch(batch)
     return copy.deepcopy(pipeline)(batch)
+
+
+def _sample_of_torch(loader: Any) -> Any:
+    """Return a batch of the first item, as a PyTorch loader makes it.
+
+    Its own sampler is not asked: that may be an iterator, or count its passes.
+    """
+    dataset = loader.dataset
+    try:
+        if loader.batch_sampler is None:
+            items = dataset[0]
+        elif getattr(dataset, "__getitems__", None) is not None:
+            items = dataset.__getitems__([0])
+        else:
+            items = [dataset[0]]
+        return loader.collate_fn(items)
+    except Exception:
+        # Its keys may be names, or lists that are batches. If the dataset is broken,
+        # the first batch shows where, with nothing of upsize around it.
+        return None

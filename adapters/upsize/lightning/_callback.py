@@ -12,14 +12,17 @@ from upsize.lightning._privates import (
     is_measuring_batchnorm,
     logging_step,
     restart_fetching,
+    training_collection,
     training_loaders,
 )
+from upsize.models._adapt._training import ModelSizes
 from upsize.resize import Resizer
 from upsize.run import Options, TrainingRun
+from upsize.run._epochs import counts_epochs
+from upsize.run._foreign import explain
 from upsize.run._options import RAMP, RESIZER, SizeFollower
 from upsize.run._restoring import Restoring
 from upsize.run._state import State, read_state
-from upsize.run._training_run import print_summary
 from upsize.schedule import (
     Linear,
     MultiScale,
@@ -40,8 +43,9 @@ class ResizeCallback:
     Each training batch is resized after its transfer to the device and your own
     transfer hooks, to the size that the plan has for the optimizer steps done. The
     progress bar and the loggers show the size, and checkpoints hold the plan.
-    Everything that the callback changes is restored after training, also after an
-    exception or Ctrl-C.
+    While the trainer fits, the model is adapted to other sizes than its own, see
+    :func:`upsize.models.adapt`. Everything that the callback changes is restored after
+    training, also after an exception or Ctrl-C.
 
     Args:
         schedule: What grows and when.
@@ -59,20 +63,22 @@ class ResizeCallback:
         empty_cache: Whether to empty CUDA's cache on every change of size.
         log: Name under which the progress bar and, on every change, each logger get
             the longer side in pixels; ``None``: not at all.
-        verbose: Whether the first process prints the plan's summary.
+        verbose: Whether the first process prints the plan's summary, and what of the
+            first batch is resized.
         follow: Regularization that follows the size; restored with the rest.
 
     Raises:
         TypeError: When ``schedule`` is not a schedule.
         ValueError: When sizes contradict each other. At the start of training: for a
             trainer without an end, a second ProgressiveResize, a
-            ``training_step(dataloader_iter)``, a batch without images, or images
-            smaller than the full size.
+            ``training_step(dataloader_iter)``, a batch without images, images smaller
+            than the full size, or sizes that the model does not take.
 
     Warns:
         UserWarning: When the images are larger than the full size, training ends before
-            full size, the data has no length, a resumed run has another length, or a
-            compiled model meets more sizes than its recompile limit.
+            full size, the data has no length, a resumed run has another length, a
+            compiled model meets more sizes than its recompile limit, or the patches of
+            the model leave out a part of the images.
 
     Example:
         >>> import lightning.pytorch as L
@@ -108,10 +114,12 @@ class ResizeCallback:
         )  # fmt: skip
         self._total = check_whole_number("total_steps", total_steps)
         self._saved: State | None = None
+        self._is_second = False  # whether it is of the fit before, not of a checkpoint
         self._run: TrainingRun | None = None
         self._changes = Restoring()
         self._trainer: Any = None  # of the fit in progress
         self._shown: Size | None = None
+        self._models: ModelSizes | None = None
 
     @property
     def plan(self) -> Plan | None:
@@ -176,6 +184,7 @@ class ResizeCallback:
             self._saved = read_state(
                 State, state_dict, "the checkpoint's callback state"
             )
+            self._is_second = False
         except ValueError as error:
             error.add_note(
                 "upsize: to continue with a new plan instead, delete the state: del "
@@ -202,11 +211,19 @@ class ResizeCallback:
         before = self._run if trainer.global_step else None
         state = {} if before is None else before.state_dict()
         self._saved = read_state(State, state) if state else None
+        self._is_second = self._saved is not None
         self._run = self._shown = None
         self._trainer = trainer
         self._changes.wrap_method(
             trainer.strategy, "batch_to_device", self._batch_to_device
         )
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Let the model take other sizes than its own, the sanity check included."""
+        self._models = ModelSizes([pl_module], self._changes)
+        summary = self._models.summary()
+        if summary is not None and self._options.verbose and trainer.is_global_zero:
+            print(summary)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin the run: by now limits, finders and loaders settle its length."""
@@ -216,15 +233,22 @@ class ResizeCallback:
                 "ProgressiveResize never sees them: let training_step take "
                 "(batch, batch_idx), or resize in it with upsize.loop.ProgressiveResize"
             )
+        saved = None if self._saved is None else self._saved.plan
+        counter = counter_of(
+            trainer, pl_module, self._total, saved, self._counts_epochs
+        )
         self._run = TrainingRun(
             self._options,
-            counter_of(trainer, pl_module, self._total),
+            counter,
             saved=self._saved,
+            is_second=self._is_second,
             models=[trainer.lightning_module],
-            say=print_summary if trainer.is_global_zero else None,
+            say=print if trainer.is_global_zero else None,
             report=self._log,
             is_trial=bool(trainer.fast_dev_run),
+            by_steps=counter.by_steps,
         )
+        self._run.draw_from(training_collection(trainer))
         if any(
             getattr(each, "resize", None) is self for each in training_loaders(trainer)
         ):
@@ -246,6 +270,11 @@ class ResizeCallback:
         # be evaluated in every step, which takes as long as the rest of this method.
         trainer.progress_bar_metrics[name] = float(max(size))
 
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        """Look at the loaders, which may be made again for each epoch."""
+        assert self._run is not None
+        self._run.draw_from(training_collection(trainer))
+
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         """Let the next epoch have another loader."""
         assert self._run is not None
@@ -262,11 +291,14 @@ class ResizeCallback:
 
     def on_exception(
         self,
-        trainer: Any,  # noqa: ARG002
+        trainer: Any,
         pl_module: Any,  # noqa: ARG002
-        exception: BaseException,  # noqa: ARG002
+        exception: BaseException,
     ) -> None:
-        """Restore the transfer of batches: no teardown follows an exception."""
+        """Explain an error at a smaller size, and restore: no teardown follows it."""
+        stages = ("train", "validate") if self._options.resize_valid else ("train",)
+        if getattr(trainer.state.stage, "value", None) in stages:
+            explain(exception, self._run)
         self._end()
 
     def _end(self) -> None:
@@ -275,6 +307,11 @@ class ResizeCallback:
         self._changes.close()
         if self._run is not None:
             self._run.finish(completed=False)
+
+    def _counts_epochs(self) -> bool:
+        """Whether the schedule of the run in progress has moments in epochs."""
+        assert self.plan is not None  # asked for the step of a batch
+        return counts_epochs(self._options.schedule, self.plan)
 
     def _log(self, name: str, pixels: int, step: int) -> None:  # noqa: ARG002
         """Log the size to every logger, at the step of Lightning's own monitors."""
@@ -297,7 +334,13 @@ class ResizeCallback:
             return run.at_full_size(batch)
         if run.wants_dry_run:
             self._dry_run(run, batch)
-        return run.train(batch)
+        first = run.size is None
+        resized = run.train(batch)
+        if first:
+            assert self._models is not None
+            assert run.plan is not None
+            self._models.check(run.plan)
+        return resized
 
     def _dry_run(self, run: TrainingRun, batch: Any) -> None:
         """Run the batch at full size, in the precision of the trainer."""

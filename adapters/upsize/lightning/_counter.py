@@ -1,77 +1,26 @@
-"""How long a Lightning run is, and which of its counters holds the step."""
+"""How long a Lightning run is, and which counter it has."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from itertools import count, repeat
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
+from upsize.lightning._reloading import ReloadingCounter
+from upsize.lightning._steps import LightningCounter, Unit
+from upsize.schedule import Plan
 from upsize.schedule._warn import warn
 
-__all__ = ["LightningCounter", "Unit", "counter_of"]
-
-Unit: TypeAlias = Literal["optimizer steps", "batches", "epochs"]
-
-
-class LightningCounter:
-    """Reads one of the trainer's counters, which Lightning saves and restores.
-
-    Args:
-        trainer: The trainer.
-        unit: What is counted.
-        total_steps: Length of the run.
-        steps_per_epoch: Steps in an epoch; ``None``: epochs differ.
-        max_steps: Optimizer steps that may end a run that counts batches.
-    """
-
-    def __init__(
-        self,
-        trainer: Any,
-        unit: Unit,
-        total_steps: int,
-        steps_per_epoch: int | None,
-        max_steps: int | None = None,
-    ) -> None:
-        self._trainer, self.unit = trainer, unit
-        self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
-        self._max_steps = max_steps
-
-    def step(self) -> int:
-        """Return how many steps are done."""
-        trainer = self._trainer
-        if self.unit == "epochs":
-            return int(trainer.current_epoch)
-        if self.unit == "optimizer steps":
-            return int(trainer.global_step)
-        # Not total_batch_idx, which is one ahead after an exception.
-        done = int(trainer.fit_loop.epoch_loop.batch_progress.total.completed)
-        if self._max_steps is None:
-            return done
-        by_steps = int(trainer.global_step) * self.total_steps // self._max_steps
-        return max(done, by_steps)
-
-    def ahead(self, batches: int | None = None) -> Iterator[int]:  # noqa: ARG002
-        """Yield the step of each batch to come, without end."""
-        trainer, step = self._trainer, self.step()
-        if self.unit == "epochs":
-            yield from repeat(step)
-        if self.unit == "batches":
-            yield from count(step)
-        batch = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        # Lightning steps on the last batch of an epoch, unless the strategy counts
-        # accumulation windows.
-        last = trainer.num_training_batches
-        if trainer.strategy.handles_gradient_accumulation:
-            last = None
-        while True:
-            yield step
-            batch += 1
-            step += batch % trainer.accumulate_grad_batches == 0 or batch == last
+__all__ = ["counter_of"]
 
 
 def counter_of(
-    trainer: Any, pl_module: Any, total_steps: int | None
+    trainer: Any,
+    pl_module: Any,
+    total_steps: int | None,
+    saved: Plan | None = None,
+    counts_epochs: Callable[[], bool] = lambda: True,
 ) -> LightningCounter:
     """Return the counter of a run that is about to start.
 
@@ -83,6 +32,8 @@ def counter_of(
         trainer: The trainer, with its data loaders set up.
         pl_module: The module.
         total_steps: The length that the user gave, or ``None``.
+        saved: The plan of the run that this one resumes.
+        counts_epochs: Whether the schedule has moments in epochs; called for a step.
 
     Raises:
         ValueError: When training has no end.
@@ -92,37 +43,54 @@ def counter_of(
     """
     manual = not pl_module.automatic_optimization
     batches, epochs = trainer.num_training_batches, trainer.max_epochs
-    per_epoch, in_all = None, math.inf
+    per_epoch: int | None = None
+    in_all, lengths = math.inf, []
+    bounded = epochs not in (None, -1)
     if not math.isinf(batches):
-        bounded = epochs not in (None, -1)
         lengths = _epoch_lengths(trainer, batches) if bounded else []
         in_all = sum(lengths) or in_all
         # A schedule can only count in epochs of one length.
         window = 1 if manual else trainer.accumulate_grad_batches
         per_epoch = -(-batches // window) if len(set(lengths)) < 2 else None
+    most = trainer.max_steps if trainer.max_steps > 0 else None
+    reloads = bool(trainer.reload_dataloaders_every_n_epochs) and per_epoch is not None
+    if reloads and saved is not None and saved.steps_per_epoch is not None:
+        # The loader after a resume may have another length than the first of the run.
+        per_epoch = saved.steps_per_epoch
+        in_all = len(lengths) * per_epoch if bounded else in_all
+    by_steps = not bounded or (most is not None and most < in_all)
+    make: Any = LightningCounter
+    if reloads:
+        make = partial(ReloadingCounter, counts_epochs=counts_epochs)
+    make = partial(make, by_steps=by_steps)
     if total_steps is not None:
         unit: Unit = "batches" if manual else "optimizer steps"
-        return LightningCounter(trainer, unit, total_steps, per_epoch)
+        return cast(LightningCounter, make(trainer, unit, total_steps, per_epoch))
     estimate = trainer.estimated_stepping_batches
     if manual and not math.isinf(in_all):
-        most = trainer.max_steps if trainer.max_steps > 0 else None
-        return LightningCounter(trainer, "batches", int(in_all), per_epoch, most)
+        made = make(trainer, "batches", int(in_all), per_epoch, most)
+        return cast(LightningCounter, made)
     if estimate == math.inf:
         raise ValueError(
             "training has no end (max_epochs=-1 without max_steps): give "
             "ProgressiveResize total_steps=, the optimizer steps of the whole schedule"
         )
-    if estimate > 0:
-        steps = int(min(estimate, in_all))
+    if manual and estimate > 0:
         return LightningCounter(
-            trainer, "optimizer steps", steps, None if manual else per_epoch
+            trainer, "optimizer steps", int(estimate), None, by_steps=by_steps
         )
+    if estimate > 0:
+        steps = min(estimate, in_all)
+        if reloads:  # the estimate is by the length of this loader
+            steps = min(most or math.inf, in_all)
+        made = make(trainer, "optimizer steps", int(steps), per_epoch)
+        return cast(LightningCounter, made)
     warn(
         "the training data has no length: the schedule counts epochs instead of steps, "
         "and the size only changes between epochs; to count steps, give "
         "ProgressiveResize total_steps=, the optimizer steps of the whole run"
     )
-    return LightningCounter(trainer, "epochs", int(epochs), 1)
+    return LightningCounter(trainer, "epochs", int(trainer.max_epochs), 1)
 
 
 def _epoch_lengths(trainer: Any, batches: int) -> list[int]:

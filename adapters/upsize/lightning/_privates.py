@@ -8,6 +8,7 @@ __all__ = [
     "is_measuring_batchnorm",
     "logging_step",
     "restart_fetching",
+    "training_collection",
     "training_loaders",
 ]
 
@@ -32,3 +33,8 @@ def restart_fetching(trainer: Any) -> None:
 def training_loaders(trainer: Any) -> list[Any]:
     """Return the training loaders, from any collection that the user gave."""
     return list(trainer.fit_loop._combined_loader.flattened)
+
+
+def training_collection(trainer: Any) -> Any:
+    """Return the training loaders in the containers that their batches come in."""
+    return trainer.fit_loop._combined_loader.iterables

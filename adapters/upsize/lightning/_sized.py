@@ -9,11 +9,12 @@ from typing import Any, cast
 from torch.utils.data import DataLoader
 
 from upsize.lightning._callback import ResizeCallback
-from upsize.loading._dataset import SetSize
-from upsize.loading._sized import check_loader
+from upsize.loading._dataset import SetSize, SizedDataset
+from upsize.loading._others import check_loader
+from upsize.loading._sized import check_sizes
 from upsize.loading._sized import sized as _sized
-from upsize.loading._transforms import check_transforms
 from upsize.run._size_source import SizeSource
+from upsize.schedule import Size
 
 __all__ = ["SizedLoader", "sized"]
 
@@ -74,7 +75,7 @@ def sized(
             "first batch: give final_size= to ProgressiveResize or to its schedule"
         )
     if set_size is None:
-        check_transforms(loader.dataset, resize.final_size)
+        check_sizes(loader, resize.final_size)
     return SizedLoader(**_settings(loader), resize=resize, set_size=set_size)
 
 
@@ -101,12 +102,20 @@ class SizedLoader(DataLoader[Any]):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # A generator: Lightning asks for the iterator before the plan is known,
         # and for the first batch after that.
-        if self._sized is None:
-            plain: DataLoader[Any] = DataLoader(**_settings(self))
+        # Persistent workers are those of one loader.
+        if self._sized is None or not self.persistent_workers:
+            # It shares the batch sampler, whose settings may have been changed.
+            plain = object.__new__(DataLoader)
+            vars(plain).update(vars(self))
             # sized() has refused a callback without a final size.
             source = cast(SizeSource, self.resize)
             self._sized = _sized(plain, source, set_size=self.set_size)
         yield from self._sized
+
+    def samples_at(self, indices: list[Any], size: Size, full: Size) -> Any:
+        """Return samples at a size, as a batch of the loader holds them."""
+        made = SizedDataset(self.dataset, self.set_size)
+        return made.samples_at(indices, size, full)
 
 
 def _settings(loader: DataLoader[Any]) -> dict[str, Any]:

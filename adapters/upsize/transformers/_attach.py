@@ -40,7 +40,8 @@ def attach(
         preallocate: Whether to try the full size before training.
         empty_cache: Whether to empty CUDA's cache on every change of size.
         log: Name under which the size is logged; ``None``: not at all.
-        verbose: Whether the first process prints the plan's summary.
+        verbose: Whether the first process prints the plan's summary, and what of the
+            first batch is resized.
         follow: Regularization that follows the size.
         sized: Whether the workers make each image at the size of its step.
         set_size: For datasets whose transforms are not found.

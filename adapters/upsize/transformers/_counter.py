@@ -16,6 +16,9 @@ __all__ = ["TrainerCounter"]
 class TrainerCounter:
     """Reads the optimizer steps from the trainer's state.
 
+    An epoch that is shorter than the first one counts as many steps, so that a moment
+    in epochs is at that epoch. The Trainer ends a longer one itself.
+
     Args:
         trainer: The trainer, about to draw the first batch.
     """
@@ -27,22 +30,38 @@ class TrainerCounter:
         self._accumulate: int = trainer.args.gradient_accumulation_steps
         self._batches = len(loader) if has_length(loader) else None
         self.total_steps: int = self.state.max_steps
-        self.steps_per_epoch = (
+        self.steps_per_epoch: int | None = (
             None if self._batches is None else -(-self._batches // self._accumulate)
         )
+        # Steps that shorter epochs lacked.
+        self._lacking = 0
+        # An epoch that is not resumed in its middle begins there.
+        self._first = self.step() if trainer.args.ignore_data_skip else 0
         # A resumed epoch draws its batches from the first one.
-        self._skips = not trainer.args.ignore_data_skip
+        self._skips, self._is_begun = not trainer.args.ignore_data_skip, False
 
     def step(self) -> int:
         """Return the optimizer steps that are done."""
-        return int(self.state.global_step)
+        return int(self.state.global_step) + self._lacking
+
+    def begin_epoch(self) -> None:
+        """Note that the next batch is the first one of another epoch."""
+        self._lacking += self._rest(self.step())
+
+    def _rest(self, step: int) -> int:
+        """Return how many steps an epoch lacks that has ended after a step."""
+        if self.steps_per_epoch is None:
+            return 0
+        return (self._first - step) % self.steps_per_epoch
 
     def ahead(self, batches: int | None) -> Iterator[int]:  # noqa: ARG002
         """Yield the step of each batch of the next epoch, without end."""
         step = self.step()
-        if self._skips and self.steps_per_epoch is not None:
+        if self._is_begun:
+            step += self._rest(step)
+        elif self._skips and self.steps_per_epoch is not None:
             step -= step % self.steps_per_epoch
-        self._skips = False
+        self._is_begun = True
         position = Position(step)
         while True:
             yield position.step

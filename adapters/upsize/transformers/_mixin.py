@@ -23,11 +23,11 @@ class ProgressiveResize(_Base):
     """Train on small images first, with a mixin before the Trainer.
 
     The batches of each optimizer step are resized on their device, when the Trainer
-    draws them, to the size that the plan has for ``state.global_step``. A model whose
-    ``forward`` takes ``interpolate_pos_encoding`` gets it when the images do not have
-    the model's own size. ``log_history`` and its reports hold the size, and the
-    checkpoints' ``trainer_state.json`` the plan. Evaluation and prediction use the
-    images unchanged.
+    draws them, to the size that the plan has for ``state.global_step``. During
+    training, evaluation and prediction the model is adapted to other sizes than its
+    own, see :func:`upsize.models.adapt`. ``log_history`` and its reports hold the size,
+    and the checkpoints' ``trainer_state.json`` the plan. Evaluation and prediction use
+    the images unchanged.
 
     Args:
         schedule: What grows and when.
@@ -41,9 +41,11 @@ class ProgressiveResize(_Base):
             its gradients, before training: it proves that this fits into memory, and
             leaves no trace.
         empty_cache: Whether to empty CUDA's cache on every change of size.
-        log: Name under which the longer side in pixels is logged, on every change and
-            with every loss; ``None``: not at all.
-        verbose: Whether the first process prints the plan's summary.
+        log: Name under which the longer side in pixels is logged with every loss;
+            ``None``: not at all. A loss is also logged after the first step of each
+            size, unless ``logging_strategy`` is "no".
+        verbose: Whether the first process prints the plan's summary, and what of the
+            first batch is resized.
         follow: Regularization that follows the size; restored at the end.
         sized: Whether the workers of the training loader make each image at the size
             of its step, see :func:`upsize.loading.sized`. Needs a final size.
@@ -56,14 +58,14 @@ class ProgressiveResize(_Base):
             Trainer.
         ValueError: When sizes contradict each other, or ``sized`` lacks a final size.
             At the start of training: for a batch without images, images smaller than
-            the full size, a checkpoint of another schedule, or a dataset that cannot
+            the full size, sizes that the model does not take, a checkpoint of another schedule, or a dataset that cannot
             be sized.
 
     Warns:
         UserWarning: When the images are larger than the full size, training ends before
             full size, a resumed run has another length, the sized loader made images
-            at wrong sizes, or a compiled model meets more sizes than its recompile
-            limit.
+            at wrong sizes, a compiled model meets more sizes than its recompile limit,
+            or the patches of the model leave out a part of the images.
 
     Example:
         >>> import torch
@@ -91,9 +93,9 @@ class ProgressiveResize(_Base):
         >>> _ = trainer.train()
         >>> for row in trainer.state.log_history[:-1]:
         ...     print(row["step"], row["image_size"])
-        0 32
-        10 48
-        15 64
+        1 32
+        11 48
+        16 64
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -162,9 +164,17 @@ class ProgressiveResize(_Base):
         inner = super().get_train_dataloader
         return self._upsize.get_train_dataloader(inner, *args, **kwargs)
 
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        """As the Trainer's; its errors name the size."""
+        return self._upsize.training_step(super().training_step, *args, **kwargs)
+
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As the Trainer's."""
         return self._upsize.evaluate(super().evaluate, *args, **kwargs)
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """As the Trainer's."""
+        return self._upsize.predict(super().predict, *args, **kwargs)
 
     def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
         """As the Trainer's; with ``resize_valid`` at the size trained on last."""

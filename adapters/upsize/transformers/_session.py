@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import chain, repeat
 from typing import Any, TypeAlias
 
 from torch import nn
 
 from upsize.loading._dataset import SetSize
+from upsize.models._adapt._training import ModelSizes
 from upsize.run import Options, TrainingRun
 from upsize.run._dry_run import restoring_model
+from upsize.run._foreign import explain
 from upsize.run._restoring import Restoring
 from upsize.run._state import State, read_state
-from upsize.run._training_run import print_summary
 from upsize.schedule import Plan, Size
 from upsize.transformers._counter import TrainerCounter
-from upsize.transformers._positions import Positions
+from upsize.transformers._report import LogChanges
 from upsize.transformers._sized import sized
 
 __all__ = ["Session"]
@@ -44,8 +45,8 @@ class Session:
 
     #: The methods of a Trainer that it wraps.
     METHODS = (
-        "train", "get_batch_samples", "get_train_dataloader", "evaluate",
-        "prediction_step", "log",
+        "train", "get_batch_samples", "get_train_dataloader", "training_step",
+        "evaluate", "predict", "prediction_step", "log",
     )  # fmt: skip
 
     def __init__(
@@ -65,10 +66,14 @@ class Session:
         self._sized, self._set_size = sized, set_size
         self._run: TrainingRun | None = None
         self._counter: TrainerCounter | None = None
-        self._positions: Positions | None = None
+        self._models: ModelSizes | None = None  # while the model is adapted
+        self._summary: str | None = None
+        self._epoch: Iterator[Any] | None = None  # its batches
         self._training = self._evaluating = False
+        self._loader: Any = None  # of the training
         self._to_try: Any = None  # the batch for the dry run
-        self._changes = Restoring()
+        self._changes, self._adapted = Restoring(), Restoring()
+        self._changed = LogChanges()
 
     @property
     def plan(self) -> Plan | None:
@@ -108,11 +113,15 @@ class Session:
     def train(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
         """Train, and restore the values that follow the size."""
         self._run, self._training, completed = None, True, False
+        self._trainer.add_callback(self._changed)
         try:
             output = inner(*args, **kwargs)
             completed = True
         finally:
-            self._training, self._to_try = False, None
+            self._trainer.remove_callback(self._changed)
+            self._training, self._to_try, self._loader = False, None, None
+            self._restore_model()
+            self._epoch = None
             if self._run is not None:
                 self._run.finish(completed=completed)
         return output
@@ -121,6 +130,10 @@ class Session:
         self, inner: Method, epoch_iterator: Iterator[Any], *args: Any, **kwargs: Any
     ) -> Any:
         """Resize the batches of an optimizer step as they are drawn."""
+        if epoch_iterator is not self._epoch:
+            if self._epoch is not None and self._counter is not None:
+                self._counter.begin_epoch()
+            self._epoch = epoch_iterator
         samples = inner(map(self._resized, epoch_iterator), *args, **kwargs)
         if self._to_try is not None:
             self._dry_run(*samples[1:])
@@ -129,15 +142,32 @@ class Session:
     def get_train_dataloader(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
         """Let the workers make small images, if ``sized`` asks for it."""
         loader = inner(*args, **kwargs)
-        return sized(loader, self, self._set_size) if self._sized else loader
+        if self._sized:
+            loader = sized(loader, self, self._set_size)
+        self._loader = loader
+        return loader
+
+    def training_step(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
+        """Name size and step in an error at a smaller size."""
+        try:
+            return inner(*args, **kwargs)
+        except Exception as error:
+            explain(error, self._run)
+            raise
 
     def evaluate(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
         """Note that predictions during evaluation are validation."""
         before, self._evaluating = self._evaluating, True
         try:
-            return inner(*args, **kwargs)
+            with self._adapting():
+                return inner(*args, **kwargs)
         finally:
             self._evaluating = before
+
+    def predict(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
+        """Let the model take what it was trained on."""
+        with self._adapting():
+            return inner(*args, **kwargs)
 
     def prediction_step(
         self, inner: Method, model: Any, inputs: Any, *args: Any, **kwargs: Any
@@ -145,11 +175,7 @@ class Session:
         """Validate at the size trained on last, if ``resize_valid`` asks for it."""
         run = self._run
         if self._training and self._evaluating and run is not None:
-            resized = run.validate(inputs)
-            if self._options.resize_valid and run.size is not None:
-                assert self._positions is not None
-                resized = self._positions(resized, run.size)
-            inputs = resized
+            inputs = run.validate(inputs)
         return inner(model, inputs, *args, **kwargs)
 
     def log(
@@ -172,15 +198,19 @@ class Session:
         # Each start of training makes a state, also one after running out of memory.
         if self._run is not None and self._counter.state is trainer.state:  # type: ignore[union-attr]
             return self._run
-        self._counter, self._positions = TrainerCounter(trainer), Positions(trainer)
+        self._counter = TrainerCounter(trainer)
+        self._restore_model()
+        self._adapt()
         self._run = TrainingRun(
             self._options,
             self._counter,
             saved=_saved(trainer.state),
             models=[trainer.model_wrapped],
-            say=print_summary if trainer.is_world_process_zero() else None,
-            report=lambda name, pixels, _: trainer.log({name: pixels}),
+            say=print if trainer.is_world_process_zero() else None,
+            report=self._changed.changed,
+            by_steps=True,  # a Trainer ends after max_steps, and resumes at global_step
         )
+        self._run.draw_from(self._loader)
         return self._run
 
     def _resized(self, batch: Any) -> Any:
@@ -191,28 +221,52 @@ class Session:
             self._to_try = batch
         resized = run.train(batch)
         if first:
+            assert self._models is not None
+            assert run.plan is not None
+            self._models.check(run.plan)
             # The Trainer writes this to each checkpoint and reads it from there.
             self._trainer.state.stateful_callbacks[_KEY] = {
                 "args": {},
                 "attributes": run.state_dict(),
             }
-        assert self._positions is not None
-        assert run.size is not None
-        return self._positions(resized, run.size)
+        return resized
+
+    def _adapt(self) -> None:
+        """Let the model take other sizes than its own."""
+        trainer = self._trainer
+        self._models = ModelSizes([trainer.model], self._adapted)
+        summary, before = self._models.summary(), self._summary
+        says = self._options.verbose and trainer.is_world_process_zero()
+        if says and summary not in (None, before):
+            self._summary = summary
+            print(summary)
+
+    def _restore_model(self) -> None:
+        self._models = None
+        self._adapted.close()
+
+    @contextmanager
+    def _adapting(self) -> Iterator[None]:
+        """Adapt the model for a while, if it is not adapted for training."""
+        if self._models is not None:
+            yield
+            return
+        try:
+            self._adapt()
+            yield
+        finally:
+            self._restore_model()
 
     def _dry_run(self, num_items_in_batch: Any = None) -> None:
         """Compute the loss of the first batch at full size, as training does."""
         trainer, run, batch = self._trainer, self._current_run(), self._to_try
         self._to_try = None
-        positions, loss = self._positions, trainer.compute_loss_func
-        assert positions is not None
-        assert run.plan is not None
-        final = run.plan.final_size
+        loss = trainer.compute_loss_func
 
         def forward(model: nn.Module, full: Any) -> Any:
             model.train()
             # A copy: the Trainer removes the labels.
-            inputs = copy.copy(positions(full, final))
+            inputs = copy.copy(full)
             with trainer.compute_loss_context_manager():
                 return trainer.compute_loss(
                     model, inputs, num_items_in_batch=num_items_in_batch

@@ -9,6 +9,7 @@ from upsize._extras import require
 
 require("torch", "torch", "Loaders")
 
+from upsize.loading._collate import collate_tv_tensors
 from upsize.loading._context import SampleSize, current_size, sample_size
 from upsize.loading._sized import sized
 
@@ -30,6 +31,7 @@ __all__ = [
     "CopyLoader",
     "RandomResizedCropDecode",
     "SampleSize",
+    "collate_tv_tensors",
     "current_size",
     "estimate_copies",
     "export_copies",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
-from torch.utils.data import BatchSampler
-
+from upsize.loading._proxy import Proxy
 from upsize.run._size_source import SizeSource
-from upsize.schedule import Plan, Size
+from upsize.schedule import Size
 
-__all__ = ["PlanSizes", "SizedBatch", "SizedBatchSampler"]
+__all__ = ["SizedBatch", "SizedBatchSampler", "SizedDraws", "source_of"]
+
+_COUNT = "upsize_batches"
 
 
 class SizedBatch(list[Any]):
-    """The indices of a batch, the size of its step and the full size.
+    """The indices of a batch, or its samples, the size of its step and the full size.
 
     A list like any other to a dataset that does not know it; it goes to the workers.
     """
@@ -23,80 +25,160 @@ class SizedBatch(list[Any]):
         super().__init__(indices)
         self.size, self.full = size, full
 
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        # A shard of a batch, as Accelerate cuts it, has the same step.
+        return SizedBatch(found, self.size, self.full) if type(key) is slice else found
+
     def __reduce__(
         self,
     ) -> tuple[Callable[..., SizedBatch], tuple[list[Any], Size, Size]]:
         return SizedBatch, (list(self), self.size, self.full)
 
 
-class SizedBatchSampler(BatchSampler):
+class SizedBatchSampler(Proxy):
     """Gives each batch of another batch sampler the size of the step that takes it.
 
-    A batch gets its size when it is drawn, however long before its step that is. Other
-    attributes are those of the batch sampler inside.
+    A batch gets its size when it is drawn, however long before its step that is.
 
     Args:
         batch_sampler: Any iterable of lists of indices.
         size_source: Tells the sizes.
     """
 
+    __slots__ = ("_upsize_done", "_upsize_draws", "_upsize_source")
+
     def __init__(self, batch_sampler: Any, size_source: SizeSource) -> None:
-        self.batch_sampler, self.size_source = batch_sampler, size_source
+        super().__init__(batch_sampler)
+        object.__setattr__(self, "_upsize_source", size_source)
+        object.__setattr__(self, "_upsize_draws", None)
+        object.__setattr__(self, "_upsize_done", 0)  # batches, of a state
 
-    def __iter__(self) -> Iterator[list[Any]]:
-        full = self.size_source.final_size
-        sizes = self.size_source.sizes_ahead(_length(self.batch_sampler))
-        for indices in self.batch_sampler:
-            yield SizedBatch(indices, next(sizes), full)
+    def _parts(self) -> tuple[Any, ...]:
+        return self._upsize_inner, self._upsize_source
 
-    def __len__(self) -> int:
-        return len(self.batch_sampler)
+    def __iter__(self) -> SizedDraws:
+        inner = self._upsize_inner
+        draws = SizedDraws(
+            iter(inner), self._upsize_source, _length(inner), self._upsize_done
+        )
+        object.__setattr__(self, "_upsize_draws", draws)
+        object.__setattr__(self, "_upsize_done", 0)
+        return draws
 
     def __getattr__(self, name: str) -> Any:
-        if name == "batch_sampler":  # while it is unpickled
-            raise AttributeError(name)
-        return getattr(self.batch_sampler, name)
+        found = super().__getattr__(name)
+        # torchdata keeps the state of a batch sampler that has one.
+        if name == "state_dict":
+            return lambda: _with_count(found(), self._upsize_draws)
+        return self._load if name == "load_state_dict" else found
+
+    def _load(self, state: dict[str, Any]) -> None:
+        inner = self._upsize_inner
+        object.__setattr__(self, "_upsize_done", _count_of(state, inner))
+        inner.load_state_dict(state)
 
     def set_epoch(self, epoch: int) -> None:
         """Pass the epoch on to the samplers inside, and to the sizes of a plan."""
-        for each in (self.size_source, *_samplers(self.batch_sampler)):
+        for each in (self._upsize_source, *_samplers(self._upsize_inner)):
             set_epoch = getattr(each, "set_epoch", None)
             if set_epoch is not None:
                 set_epoch(epoch)
 
 
-class PlanSizes:
-    """Tells the sizes of a plan, which counts one step per batch.
+class SizedDraws(Proxy):
+    """A pass over a batch sampler, each batch with the size of its step.
+
+    It has the state of the iterator inside, if that has one, as torchdata's do.
 
     Args:
-        plan: The plan.
+        batches: Iterator over the lists of indices.
+        size_source: Tells the sizes.
+        length: Batches in a pass; ``None``: not known.
+        done: Batches of the pass that were drawn before, by a loader that was stopped.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._epoch = 0
+    __slots__ = ("_upsize_count", "_upsize_length", "_upsize_sizes", "_upsize_source")
+
+    def __init__(
+        self,
+        batches: Iterator[Any],
+        size_source: SizeSource,
+        length: int | None,
+        done: int = 0,
+    ) -> None:
+        super().__init__(batches)
+        self._set(_upsize_source=size_source, _upsize_length=length)
+        self._set(_upsize_sizes=None, _upsize_count=done)
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __iter__(self) -> SizedDraws:
+        return self
+
+    def __next__(self) -> SizedBatch:
+        # Also after the last batch: a plan counts how many batches were asked for.
+        size = next(self._sizes, None)
+        if size is None:
+            raise RuntimeError(
+                f"{type(self._upsize_source).__name__} gives a batch no size: its "
+                "sizes_ahead must yield without end"
+            )
+        indices = next(self._upsize_inner)
+        self._set(_upsize_count=self._upsize_count + 1)
+        return SizedBatch(indices, size, self._upsize_source.final_size)
 
     @property
-    def final_size(self) -> Size:
-        """The full size of the plan."""
-        return self._plan.final_size
+    def _sizes(self) -> Iterator[Size]:
+        # At the first batch: a loader makes passes that it does not use.
+        if self._upsize_sizes is None:
+            sizes = self._upsize_source.sizes_ahead(self._upsize_length)
+            self._set(_upsize_sizes=islice(sizes, self._upsize_count, None))
+        return self._upsize_sizes  # type: ignore[no-any-return]
 
-    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
-        """Yield the sizes of the next pass, which is the next epoch."""
-        if batches is None:
+    def __getattr__(self, name: str) -> Any:
+        found = super().__getattr__(name)
+        if name == "state_dict":
+            return lambda: _with_count(found(), self)
+        if name == "load_state_dict":
+            return self._load
+        return found
+
+    def _load(self, state: dict[str, Any]) -> None:
+        inner = self._upsize_inner
+        count = _count_of(state, inner)
+        inner.load_state_dict(state)
+        self._set(_upsize_count=count, _upsize_sizes=None)
+
+
+def source_of(batch_sampler: Any) -> SizeSource | None:
+    """Return what tells a batch sampler its sizes; ``None``: it is not sized."""
+    if not issubclass(type(batch_sampler), SizedBatchSampler):
+        return None
+    source: SizeSource = batch_sampler._upsize_source
+    return source
+
+
+def _with_count(state: dict[str, Any], draws: SizedDraws | None) -> dict[str, Any]:
+    return state | {_COUNT: 0 if draws is None else draws._upsize_count}
+
+
+def _count_of(state: dict[str, Any], batches: Any) -> int:
+    """Return how many batches were drawn before a state was saved."""
+    count = state.get(_COUNT)
+    if count is None:
+        # Saved before the loader was sized; torchdata counts samples.
+        samples, size = state.get("samples_yielded"), getattr(batches, "batch_size", 0)
+        if samples is None or not size:
             raise ValueError(
-                "the batch sampler has no length, which tells a plan where an epoch "
-                "starts: give sized() the ProgressiveResize of the run instead"
+                "the state of the loader does not say how many batches were drawn, so "
+                "the sizes of the next ones are not known: it was saved before the "
+                "loader was sized; continue at the start of an epoch"
             )
-        step = self._epoch * batches
-        self._epoch += 1
-        while True:
-            yield self._plan.size_at(step)
-            step += 1
-
-    def set_epoch(self, epoch: int) -> None:
-        """Start the next pass at ``epoch``, counted from 0."""
-        self._epoch = epoch
+        count = -(-samples // size)
+    return int(count)
 
 
 def _length(batches: Any) -> int | None:

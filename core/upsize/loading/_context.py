@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import NamedTuple
 
+from upsize.loading._making import Making
 from upsize.schedule import Size
 
 __all__ = ["SampleSize", "current_size", "sample_size"]
@@ -19,12 +19,21 @@ class SampleSize(NamedTuple):
     full: Size
 
 
-_CURRENT: ContextVar[SampleSize | None] = ContextVar("upsize_sample_size", default=None)
+_MAKING = Making[SampleSize]("upsize_sample_size")
 
 
 def current_size() -> SampleSize | None:
-    """Return the size of the current sample; ``None``: full size."""
-    return _CURRENT.get()
+    """Return the size of the current sample; ``None``: full size.
+
+    It is set while the dataset makes the samples of a batch and while ``collate_fn``
+    collates them. Threads that the dataset starts see it as well, unless two loaders
+    make batches of different sizes in this process at that moment.
+
+    A cache of decoded images must have it in its key: an image that is kept at the size
+    of one step is wrong for another.
+    """
+    sizes = _MAKING.visible()
+    return next(iter(sizes)) if len(sizes) == 1 else None
 
 
 @contextmanager
@@ -38,8 +47,5 @@ def sample_size(size: Size, full: Size) -> Iterator[None]:
         >>> current_size() is None
         True
     """
-    token = _CURRENT.set(SampleSize(size, full))
-    try:
+    with _MAKING.of(SampleSize(size, full)):
         yield
-    finally:
-        _CURRENT.reset(token)

@@ -1,71 +1,89 @@
-"""A dataset whose samples are made at the size of their batch."""
+"""Samples that are made at the size of their batch, and collated at it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeAlias
-
-from torch.utils.data import Dataset
+from typing import Any
 
 from upsize.loading._batches import SizedBatch
 from upsize.loading._context import sample_size
-from upsize.loading._transforms import restoring_sizes
+from upsize.loading._kept import KEPT
+from upsize.loading._maker import SampleMaker, SetSize
+from upsize.loading._proxy import Proxy
+from upsize.loading._transforms import PixelFinder, restoring_pixels
 from upsize.schedule import Size
 
-__all__ = ["SetSize", "SizedDataset"]
-
-SetSize: TypeAlias = Callable[[Any, Size], object]
+__all__ = ["SetSize", "SizedCollate", "SizedDataset"]
 
 
-class SizedDataset(Dataset[Any]):
+class SizedDataset(Proxy):
     """Makes the samples of a batch at its size; alone, each is at full size.
-
-    Other attributes are those of the dataset inside.
 
     Args:
         dataset: A map-style dataset at full size.
         set_size: Gives it another size; ``None``: its transforms are found.
     """
 
-    def __init__(self, dataset: Any, set_size: SetSize | None = None) -> None:
-        self.dataset, self.set_size = dataset, set_size
+    __slots__ = ("_upsize_maker", "_upsize_set_size")
 
-    def __getitem__(self, index: Any) -> Any:
-        return self.dataset[index]
+    def __init__(self, dataset: Any, set_size: SetSize | None = None) -> None:
+        super().__init__(dataset)
+        object.__setattr__(self, "_upsize_set_size", set_size)
+        object.__setattr__(self, "_upsize_maker", SampleMaker(dataset, set_size))
+
+    def _parts(self) -> tuple[Any, ...]:
+        return self._upsize_inner, self._upsize_set_size
 
     def __getitems__(self, indices: list[Any]) -> Any:
         """Return the samples of a batch."""
         if not isinstance(indices, SizedBatch):
             return self._samples(indices)
         size, full = indices.size, indices.full
-        with sample_size(size, full), self._at(size, full):
-            return self._samples(list(indices))
+        KEPT.begin(size)
+        with sample_size(size, full):
+            samples = self._upsize_maker.samples(
+                lambda: self._samples(list(indices)), size, full
+            )
+        # Anything else is a batch already, and there is nothing to collate.
+        return SizedBatch(samples, size, full) if type(samples) is list else samples
 
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "dataset":  # while it is unpickled
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
+    def samples_at(self, indices: list[Any], size: Size, full: Size) -> Any:
+        """Return samples at a size, as a batch of the loader holds them."""
+        return self.__getitems__(SizedBatch(indices, size, full))
 
     def _samples(self, indices: list[Any]) -> Any:
-        together = getattr(self.dataset, "__getitems__", None)
+        dataset = self._upsize_inner
+        together = getattr(dataset, "__getitems__", None)
         if together is not None:
             return together(indices)
-        return [self.dataset[index] for index in indices]
+        return [dataset[index] for index in indices]
 
-    @contextmanager
-    def _at(self, size: Size, full: Size) -> Iterator[None]:
-        if size == full:
-            yield
-        elif self.set_size is None:
-            with restoring_sizes(self.dataset, size, full):
-                yield
-        else:
-            self.set_size(self.dataset, size)
-            try:
-                yield
-            finally:
-                self.set_size(self.dataset, full)
+
+class SizedCollate(Proxy):
+    """Collates the samples of a batch at its size.
+
+    Args:
+        collate: The function of the loader.
+        transforms: Whether it holds transforms, which get the size as well.
+    """
+
+    __slots__ = ("_upsize_finder",)
+
+    def __init__(self, collate: Any, transforms: bool = False) -> None:
+        super().__init__(collate)
+        finder = PixelFinder(collate) if transforms else None
+        object.__setattr__(self, "_upsize_finder", finder)
+
+    def _parts(self) -> tuple[Any, ...]:
+        return self._upsize_inner, self._upsize_finder is not None
+
+    def __call__(self, samples: Any) -> Any:
+        """Return the batch."""
+        collate, finder = self._upsize_inner, self._upsize_finder
+        if not isinstance(samples, SizedBatch):
+            return collate(samples)
+        size, full = samples.size, samples.full
+        with sample_size(size, full):
+            if finder is None or size == full:
+                return collate(list(samples))
+            with restoring_pixels(finder.find().found, size, full):
+                return collate(list(samples))

@@ -2,92 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["SIZE_LIKE", "Axes", "Kind", "is_transform", "kind_of"]
+from upsize.loading._albumentations import ALBUMENTATIONS
+from upsize.loading._kind import Kind
 
-# How an attribute holds its pixels. "size": one side or (height, width); "turned":
-# (width, height); "sides": any number of independent sides; "padding": the same, but
-# not the size of an image; "height" and "width": one side of that axis.
-Axes: TypeAlias = Literal["size", "turned", "sides", "padding", "height", "width"]
-
-
-class Kind(NamedTuple):
-    """What a class of transforms does to the size of an image.
-
-    Attributes:
-        pixels: Its attributes that hold pixels.
-        resizes: Whether the output has that size for any input. Crops and padding keep
-            their share of the image only after a transform that does.
-        reads: Whether it reads the current size by itself, so that nothing is set.
-    """
-
-    pixels: dict[str, Axes]
-    resizes: bool
-    reads: bool = False
-
+__all__ = ["is_transform", "kind_of"]
 
 _RESIZE = Kind({"size": "size", "max_size": "sides"}, resizes=True)
-_SIDES = Kind({"height": "height", "width": "width", "size": "size"}, resizes=True)
-_LIMIT = Kind({"max_size": "sides", "max_size_hw": "size"}, resizes=True)
-_CROP = Kind(
-    {"size": "size", "height": "height", "width": "width", "padding": "padding"},
-    resizes=False,
-)
+_SHORTEST = Kind({"min_size": "sides", "max_size": "sides"}, resizes=True)
+_CROP = Kind({"size": "size", "padding": "length"}, crops=True)
+_TURNED = Kind({"size": "turned"}, resizes=True)
+_AROUND = Kind({"center": "turned"})
 
-_KINDS: dict[str, dict[str, Kind]] = {
+_KINDS: dict[str, Mapping[str, Kind]] = {
     "upsize": {
         "RandomResizedCropDecode": Kind({"size": "size"}, resizes=True, reads=True),
     },
     "torchvision": {
         "Resize": _RESIZE,
         "RandomResizedCrop": _RESIZE,
-        "RandomResize": Kind({"min_size": "sides", "max_size": "sides"}, resizes=True),
-        "RandomShortestSize": Kind(
-            {"min_size": "sides", "max_size": "sides"}, resizes=True
-        ),
+        "RandomResize": _SHORTEST,
+        "RandomShortestSize": _SHORTEST,
         "ScaleJitter": Kind({"target_size": "size"}, resizes=True),
         # The transforms of torchvision's model weights.
         "ImageClassification": Kind(
             {"resize_size": "size", "crop_size": "size"}, resizes=True
         ),
+        "SemanticSegmentation": Kind({"resize_size": "size"}, resizes=True),
         "CenterCrop": _CROP,
         "RandomCrop": _CROP,
         "FiveCrop": _CROP,
         "TenCrop": _CROP,
         "Pad": _CROP,
+        "RandomAffine": _AROUND,
+        "RandomRotation": _AROUND,
+        "GaussianBlur": Kind({"kernel_size": "kernel", "sigma": "length"}),
+        "ElasticTransform": Kind({"alpha": "elastic", "sigma": "length"}),
+        "SanitizeBoundingBoxes": Kind({"min_size": "length", "min_area": "area"}),
+        # It translates by up to 32 pixels; the other policies by a share of the image.
+        "TrivialAugmentWide": Kind(
+            {"_AUGMENTATION_SPACE": "translations",
+             "_augmentation_space": "translations"}
+        ),
     },
     "timm": {
         "RandomResizedCropAndInterpolation": _RESIZE,
         "ResizeKeepRatio": _RESIZE,
         "CenterCropOrPad": _CROP,
         "RandomCropOrPad": _CROP,
-    },
-    "albumentations": {
-        "Resize": _SIDES,
-        "RandomResizedCrop": _SIDES,
-        "SmallestMaxSize": _LIMIT,
-        "LongestMaxSize": _LIMIT,
-        "CenterCrop": _CROP,
-        "RandomCrop": _CROP,
-        "PadIfNeeded": Kind(
-            {"min_height": "height", "min_width": "width"}, resizes=False
+        "RandomPad": Kind({"input_size": "size"}, crops=True),
+        "TrimBorder": Kind({"border_size": "length"}, crops=True),
+        "AugmentOp": Kind(
+            {"level_fn": "levels"},
+            when=(
+                "name",
+                ("TranslateX", "TranslateY", "GaussianBlur", "GaussianBlurRand"),
+            ),
         ),
     },
+    "albumentations": ALBUMENTATIONS,
     "fastai": {
-        "Resize": Kind({"size": "turned"}, resizes=True),
-        "RandomResizedCrop": Kind({"size": "turned"}, resizes=True),
+        "Resize": _TURNED,
+        "RandomResizedCrop": _TURNED,
         "RatioResize": Kind({"max_sz": "sides"}, resizes=True),
-        "CropPad": Kind({"size": "turned"}, resizes=False),
-        "RandomCrop": Kind({"size": "turned"}, resizes=False),
+        "CropPad": Kind({"size": "turned"}, crops=True),
+        "RandomCrop": Kind({"size": "turned"}, crops=True),
     },
-}
-
-# A transform with one of these that is not in the table would keep its size.
-SIZE_LIKE = (
-    "size", "height", "width", "crop_size", "image_size", "img_size", "input_size",
-    "output_size", "resize_size", "target_size", "resolution", "min_size", "max_size",
-)  # fmt: skip
+}  # fmt: skip
 
 
 def kind_of(transform: Any) -> Kind | None:

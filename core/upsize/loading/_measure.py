@@ -63,7 +63,7 @@ class _Images(Dataset[Any]):
 
 def _ways(
     paths: Sequence[str], full: Size, copies: CopyLoader | None
-) -> dict[str, Dataset[Any]]:
+) -> dict[str, Dataset[Any] | SizedDataset]:
     """Return datasets of the same crops of the same images, as they can be loaded."""
     from torchvision.datasets.folder import default_loader
     from torchvision.transforms import v2
@@ -78,7 +78,7 @@ def _ways(
         )
         return _Images(paths, load, v2.Compose(floats))
 
-    ways: dict[str, Dataset[Any]] = {
+    ways: dict[str, Dataset[Any] | SizedDataset] = {
         "full": _Images(paths, default_loader, whole),
         "sized": SizedDataset(_Images(paths, default_loader, whole)),
         "sized, open_image": SizedDataset(_Images(paths, open_image, whole)),
@@ -89,7 +89,7 @@ def _ways(
     return ways
 
 
-def _seconds(dataset: Dataset[Any], size: Size, full: Size) -> float:
+def _seconds(dataset: Dataset[Any] | SizedDataset, size: Size, full: Size) -> float:
     """Return the seconds for an image, in batches as a worker makes them."""
     count = len(dataset)  # type: ignore[arg-type]
     begin = time.perf_counter()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
-from upsize.loading._batches import PlanSizes, SizedBatchSampler
-from upsize.loading._dataset import SetSize, SizedDataset
-from upsize.loading._transforms import check_transforms
+from upsize.loading._batches import SizedBatchSampler
+from upsize.loading._dataset import SetSize, SizedCollate, SizedDataset
+from upsize.loading._kept import check_caches
+from upsize.loading._others import check_loader
+from upsize.loading._plan_sizes import PlanSizes
+from upsize.loading._transforms import check_transforms, find_pixels
 from upsize.run._size_source import SizeSource
-from upsize.schedule import Plan
+from upsize.schedule import Plan, Size
 
-__all__ = ["check_loader", "copy_with", "sized"]
+__all__ = ["check_sizes", "copy_with", "sized"]
 
 Loader = TypeVar("Loader", bound=DataLoader[Any])
 Copied = TypeVar("Copied")
@@ -37,8 +40,8 @@ def sized(
         loader: A loader of a map-style dataset, with any settings. It is not changed.
         resize: The :class:`~upsize.loop.ProgressiveResize` of the run. It still gets
             the batches, and resizes and counts those of another size than their
-            step's. A plan alone counts a step per batch, and each pass over the loader
-            as an epoch unless ``set_epoch`` of its batch sampler says which.
+            step's. A plan alone counts a step per batch that is taken from the loader;
+            ``set_epoch`` of its batch sampler begins the next pass with that epoch.
         set_size: For datasets whose transforms are not found:
             ``set_size(dataset, size)`` is called in the worker, with the dataset of
             ``loader``, before the samples of a batch smaller than full size, and with
@@ -46,12 +49,14 @@ def sized(
             :func:`current_size` by itself. Spawned workers must be able to import it.
 
     Returns:
-        A loader of the same type and settings. Its ``dataset`` makes single samples
-        at full size.
+        A loader of the same type and settings. Its ``dataset``, ``batch_sampler`` and
+        ``collate_fn`` stand for those of ``loader``: what is read and written reaches
+        them. Single samples of the dataset are at full size.
 
     Raises:
         TypeError: For an ``IterableDataset``, and for anything but a ``DataLoader``.
-        ValueError: When the loader makes no batches or is sized already, no transform
+        ValueError: When the loader makes no batches, is sized already or has made the
+            iterator that it keeps, the dataset caches decoded images, no transform
             of the dataset makes the full size, or one is unknown and has a size, or
             crops without a resize before it; names each.
 
@@ -76,20 +81,49 @@ def sized(
         [32, 32, 32]
     """
     check_loader(loader)
-    source: SizeSource = PlanSizes(resize) if isinstance(resize, Plan) else resize
+    # What the workers are given before a batch is taken.
+    prefetched = loader.num_workers * (loader.prefetch_factor or 0)
+    source: SizeSource = (
+        PlanSizes(resize, prefetched) if isinstance(resize, Plan) else resize
+    )
     if not hasattr(source, "sizes_ahead"):
         raise TypeError(
             "resize must be the ProgressiveResize of the run or a plan, not a "
             f"{type(resize).__name__}"
         )
-    if set_size is None:
-        check_transforms(loader.dataset, source.final_size)
-    return copy_with(
-        loader,
-        dataset=SizedDataset(loader.dataset, set_size),
-        batch_sampler=SizedBatchSampler(loader.batch_sampler, source),
-        _iterator=None,  # of persistent workers, which have another dataset
-    )
+    check_caches(loader.dataset)
+    in_collate = set_size is None and check_sizes(loader, source.final_size)
+    changed: dict[str, Any] = {
+        "dataset": SizedDataset(loader.dataset, set_size),
+        "batch_sampler": SizedBatchSampler(loader.batch_sampler, source),
+        "collate_fn": SizedCollate(loader.collate_fn, in_collate),
+        "_iterator": None,  # of persistent workers, which have another dataset
+    }
+    if hasattr(loader, "_initial_iter_for_state_dict"):
+        # torchdata, 0.8 to 0.11: it has made an iterator to have a state.
+        changed["_initial_iter_for_state_dict"] = False
+    return copy_with(loader, **changed)
+
+
+def check_sizes(loader: Any, full: Size | None) -> bool:
+    """Refuse a loader whose transforms do not make images of the full size.
+
+    Args:
+        loader: A ``DataLoader``.
+        full: The full size, as :func:`check_transforms` takes it.
+
+    Returns:
+        Whether its ``collate_fn`` has such transforms, which then decide.
+
+    Raises:
+        ValueError: As :func:`check_transforms` does.
+    """
+    if not find_pixels(loader.collate_fn):
+        check_transforms(loader.dataset, full)
+        return False
+    find_pixels(loader.dataset)  # refuses unknown ones
+    check_transforms(loader.collate_fn, full)
+    return True
 
 
 def copy_with(loader: Copied, **changed: Any) -> Copied:
@@ -98,36 +132,3 @@ def copy_with(loader: Copied, **changed: Any) -> Copied:
     new = object.__new__(type(loader))
     vars(new).update(vars(loader) | changed)
     return new
-
-
-def check_loader(loader: Any) -> None:
-    """Refuse a loader that cannot be sized.
-
-    Raises:
-        TypeError, ValueError: Saying why and what to do instead.
-    """
-    # Not isinstance: a loader of Accelerate says of itself that it is a DataLoader.
-    if not issubclass(type(loader), DataLoader):
-        of_accelerate = type(loader).__module__.startswith("accelerate.")
-        where = (
-            "with upsize.accelerate.sized" if of_accelerate else "before it is wrapped"
-        )
-        raise TypeError(
-            "loader must be a torch.utils.data.DataLoader, not a "
-            f"{type(loader).__name__}: size the loader {where}"
-        )
-    if isinstance(loader.dataset, IterableDataset):
-        raise TypeError(
-            f"{type(loader.dataset).__name__} is an IterableDataset, whose workers "
-            "make samples without being asked for a batch: use ProgressiveResize "
-            "alone, which resizes on the device, or a map-style dataset"
-        )
-    if isinstance(loader.dataset, SizedDataset):
-        raise ValueError(  # noqa: TRY004 - the type is right, its state is not
-            "the loader is sized already: give the one that it was made from"
-        )
-    if loader.batch_sampler is None:
-        raise ValueError(
-            "the loader makes no batches (batch_size=None), and a size belongs to a "
-            "batch: give the DataLoader a batch_size or a batch_sampler"
-        )

@@ -6,16 +6,36 @@ from typing import NamedTuple
 
 from torch import nn
 
+from upsize.models._try import Trial
 from upsize.schedule import Size
 
 __all__ = ["Note", "name_of"]
 
 
 class Note(NamedTuple):
-    """Description of how a module was adapted, and the multiple of its sizes."""
+    """Description of a module that was adapted, or takes other sizes by itself.
 
-    text: str
+    Args:
+        name: Its class and library.
+        how: What was changed, after the name.
+        multiple_of: Multiple of its sizes.
+        strict: Whether other sizes raise; otherwise the model leaves out what does not
+            fill a patch.
+        changed: Whether the module was changed.
+        trial: Tries sizes, where that is possible.
+    """
+
+    name: str
+    how: str
     multiple_of: Size = Size(1, 1)
+    strict: bool = True
+    changed: bool = True
+    trial: Trial | None = None
+
+    @property
+    def text(self) -> str:
+        """What was done, in a sentence."""
+        return f"{self.name}{self.how}"
 
 
 def name_of(module: nn.Module) -> str:

@@ -17,7 +17,15 @@ from upsize.resize._containers import replace as replace_leaves
 from upsize.run._dry_run import dry_run, restoring_model
 from upsize.schedule import Plan, Size
 
-__all__ = ["Forward", "Probe", "check_plan", "device_of", "peak_memory", "to_device"]
+__all__ = [
+    "Forward",
+    "Probe",
+    "check_plan",
+    "device_of",
+    "on_meta",
+    "peak_memory",
+    "to_device",
+]
 
 Forward: TypeAlias = Callable[[nn.Module, Any], Any]
 
@@ -54,7 +62,7 @@ def to_device(batch: Any, device: torch.device | None) -> Any:
     return replace_leaves(batch, moved) if moved else batch
 
 
-def _on_meta(model: nn.Module) -> nn.Module:
+def on_meta(model: nn.Module) -> nn.Module:
     """Copy a model to the meta device; its weights are never copied."""
     memo: dict[int, Any] = {}
     for module in model.modules():
@@ -128,7 +136,7 @@ class Probe:
 
     def on_meta(self) -> Probe:
         """Return the same on the meta device, with a copy of the model."""
-        model = _on_meta(self.model)
+        model = on_meta(self.model)
         batch = to_device(self.batch, torch.device("meta"))
         return replace(self, model=model, batch=batch)
 

@@ -16,7 +16,6 @@ from upsize.resize import Resizer
 from upsize.resize._containers import item_of
 from upsize.resize._geometry import corners
 from upsize.resize._policies import BOXES, KEYPOINTS, box_format
-from upsize.resize._roles import first_image
 from upsize.resize._shown import label
 from upsize.schedule import Size
 
@@ -46,7 +45,7 @@ def pictures(
     batch = resizer.read(batch, full=full).at(size)
     found = resizer.read(batch)
     roles, listed = found.roles, found.listed
-    path, first = first_image(roles)
+    path, first = found.path, found.first
     if listed is not None:
         path = listed.path
         images = [leaf for place, leaf, _ in roles if place[:-1] == path]

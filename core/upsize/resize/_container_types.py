@@ -6,11 +6,23 @@ import copy
 import dataclasses
 from collections.abc import Hashable, Mapping
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 from torch import Tensor
+from torch.nn import Module
 
-__all__ = ["MOST_LEAVES", "PLAIN", "children_of", "reason", "rebuild"]
+from upsize.resize._shown import Path, label
+
+__all__ = [
+    "MOST_LEAVES",
+    "PLAIN",
+    "children_of",
+    "holds_tensors",
+    "not_a_container",
+    "reason",
+    "rebuild",
+]
 
 _SEQUENCES = (tuple, list)  # torch.compile traces no tuple | list
 #: A batch with more values than this is a mistake, or one that never ends.
@@ -37,10 +49,36 @@ def children_of(node: Any) -> dict[Hashable, Any] | None:
         return dict(enumerate(islice(node, some)))
     if isinstance(node, Mapping):
         return dict(islice(node.items(), some))
+    fields: Any = getattr(kind, "__attrs_attrs__", None)
     if dataclasses.is_dataclass(node) and not isinstance(node, type):
-        names = [field.name for field in dataclasses.fields(node)]
+        fields = dataclasses.fields(node)
+    if fields is not None:
+        names = [field.name for field in fields]
         return {name: getattr(node, name) for name in names if hasattr(node, name)}
+    if kind is SimpleNamespace:
+        return {**vars(node)}
     return None
+
+
+def holds_tensors(leaf: Any) -> bool:
+    """Whether an object that is not a container has tensors in its attributes."""
+    if isinstance(leaf, (Tensor, Module, type)):
+        return False
+    slots = [name for kind in type(leaf).__mro__ for name in _slots(kind)]
+    held = [getattr(leaf, name, None) for name in slots]
+    held += getattr(leaf, "__dict__", {}).values()
+    inside = [value for node in held for value in (children_of(node) or {}).values()]
+    return any(isinstance(value, Tensor) for value in (*held, *inside))
+
+
+def not_a_container(path: Path, leaf: Any) -> str:
+    """Say what to do with an object of a class that upsize does not know."""
+    name = type(leaf).__name__
+    return (
+        f"{label(path)} is a {name}, which upsize cannot take apart: make {name} a "
+        "dataclass, or give upsize its tensors in a dict or tuple and make the object "
+        "of what it returns"
+    )
 
 
 def rebuild(
@@ -88,6 +126,11 @@ def reason(error: Exception) -> str:
     """Return what went wrong in the methods of a container, in a few words."""
     text = str(error)
     return f"{type(error).__name__}: {text[:200]}{'...' * (len(text) > 200)}"
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = vars(kind).get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def _copied(node: Any) -> Any:

@@ -13,6 +13,8 @@ from upsize.resize._container_types import (
     MOST_LEAVES,
     PLAIN,
     children_of,
+    holds_tensors,
+    not_a_container,
     reason,
     rebuild,
 )
@@ -214,9 +216,10 @@ def _replace(node: Any, values: Mapping[Path, Any], path: Path) -> Any:
 def _step(node: Any, step: Hashable, here: Path, path: Path, name: str) -> Leaves:
     """Follow one ``step`` of a path from ``node``, to one child or to all."""
     if type(node) is not Node:
+        cure = ": " + not_a_container(here, node) if holds_tensors(node) else ""
         raise LookupError(
             f"{name} names {spell(path)}, but {label(here)} is no container: it is a "
-            f"{type(node).__name__}"
+            f"{type(node).__name__}{cure}"
         )
     inside = node.children
     if step is ...:

@@ -14,7 +14,6 @@ from torch import Tensor
 __all__ = [
     "FORMATS",
     "corners",
-    "out_of_bounds",
     "scale_boxes",
     "scale_flow",
     "scale_points",
@@ -77,25 +76,6 @@ def scale_flow(flow: Tensor, size: tuple[int, int], full: tuple[int, int]) -> Te
     """Scale the values of a flow field (..., 2, height, width): x, then y."""
     height, width = size[0] / full[0], size[1] / full[1]
     return flow * flow.new_tensor([width, height])[:, None, None]
-
-
-def out_of_bounds(boxes: Tensor, form: str, full: tuple[int, int]) -> Tensor:
-    """Say which boxes reach more than a pixel over the edge of an image.
-
-    The pixel is for those who count from 1, and for sums of floats. A rotated box may
-    hang over by its corners: its centre tells. NaN is outside.
-
-    Args:
-        boxes: Shape (..., 4), (..., 5) or (..., 8).
-        form: The name of the format.
-        full: (height, width) of the image.
-    """
-    points = corners(boxes, form)
-    if form in ("XYWHR", "CXCYWHR", "XYXYXYXY"):
-        points = points.mean(-2, keepdim=True)
-    x, y = points.unbind(-1)
-    inside = (x >= -1) & (x <= full[1] + 1) & (y >= -1) & (y <= full[0] + 1)
-    return ~inside.all(-1)
 
 
 def too_thin(boxes: Tensor, form: str) -> Tensor:

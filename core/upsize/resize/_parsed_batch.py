@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
-import torch
 from torch import Tensor
 
+from upsize.resize._choice import Choice, choose
 from upsize.resize._containers import find, parse, replace
+from upsize.resize._covering import check_covering, check_labels
+from upsize.resize._description import describe
 from upsize.resize._interpolate import Mode
 from upsize.resize._listed import ImageList, image_list
+from upsize.resize._looks import UNKNOWN, standing
+from upsize.resize._plain import plain_first
 from upsize.resize._policies import CANDIDATE, INPUT, SizeChange, resize_leaf
-from upsize.resize._roles import Role, assign, first_image
+from upsize.resize._roles import Role, assign
 from upsize.resize._shown import Path
 from upsize.schedule import Size
 from upsize.schedule._ratio import in_ratio
@@ -21,7 +25,7 @@ from upsize.schedule._size import as_size
 __all__ = ["ParsedBatch", "Rules", "parse_batch", "roles_in"]
 
 Batch = TypeVar("Batch")
-_PLAIN_IMAGES = (torch.float32, torch.float16, torch.bfloat16, torch.uint8)
+_ChangeOf: TypeAlias = Callable[[Path, Any, str], SizeChange]
 
 
 class Rules(NamedTuple):
@@ -38,16 +42,20 @@ class Rules(NamedTuple):
 
 
 class _Walk(NamedTuple):
-    """A batch that was walked: its containers as nodes, and the role of each leaf."""
+    """A batch that was walked: its containers as nodes, and what was chosen in it.
+
+    ``candidates`` are the roles before the images were chosen.
+    """
 
     tree: Any
-    roles: list[Role]
+    chosen: Choice
+    candidates: list[Role]
 
 
 class ParsedBatch(Generic[Batch]):
     """A batch that was read once, by :meth:`upsize.resize.Resizer.read`."""
 
-    __slots__ = ("_batch", "_first", "_full", "_listed", "_rules", "_walk")
+    __slots__ = ("_batch", "_first", "_full", "_listed", "_main", "_rules", "_walk")
 
     def __init__(
         self,
@@ -55,16 +63,23 @@ class ParsedBatch(Generic[Batch]):
         rules: Rules,
         full: Size | None,
         first: Tensor,
+        main: Tensor,
         walk: _Walk | None,
         listed: ImageList | None,
     ) -> None:
         self._batch, self._rules, self._full = batch, rules, full
-        self._first, self._walk, self._listed = first, walk, listed
+        self._first, self._main = first, main
+        self._walk, self._listed = walk, listed
 
     @property
     def first(self) -> Tensor:
         """The first image, unchanged."""
         return self._first
+
+    @property
+    def path(self) -> Path:
+        """Where the first image is."""
+        return self._walked().chosen.path
 
     @property
     def listed(self) -> ImageList | None:
@@ -73,19 +88,51 @@ class ParsedBatch(Generic[Batch]):
 
     @property
     def size(self) -> Size:
-        """Size of the images; for a list of images the full size that was given.
+        """Size of the images; of several sizes the full one, or else the largest.
+
+        For a list of images it is the full size that was given.
 
         Raises:
             ValueError: When the images in a list differ, and no full size was given.
         """
         if self._listed is None:
-            return Size(*self._first.shape[-2:])
+            return Size(*self._main.shape[-2:])
         return self._listed.size if self._full is None else self._full
+
+    @property
+    def rules(self) -> Rules:
+        """How it is resized."""
+        return self._rules
 
     @property
     def roles(self) -> list[Role]:
         """Every (path, leaf, role) of the batch."""
-        return self._walked().roles
+        return self._walked().chosen.roles
+
+    @property
+    def description(self) -> str:
+        """What is resized, and what is left alone, in one sentence."""
+        return describe(self.roles)
+
+    @property
+    def has_doubts(self) -> bool:
+        """Whether something is left alone that may be an image of another size."""
+        _, chosen, candidates = self._walked()
+        pairs = zip(candidates, chosen.roles, strict=True)
+        return any(
+            before == CANDIDATE and after is None and standing(path) >= UNKNOWN
+            for (path, _, before), (_, _, after) in pairs
+        )
+
+    def check_labels(self) -> None:
+        """Refuse labels that have the shape of the images: reads their values.
+
+        Raises:
+            ValueError: When a tensor that would be blended holds a few whole numbers,
+                and the images do not.
+        """
+        tree, chosen, _ = self._walked()
+        check_labels(tree, chosen.roles, chosen.main)
 
     def at(
         self,
@@ -98,46 +145,69 @@ class ParsedBatch(Generic[Batch]):
         Args:
             size: Pixels: (height, width), or one side of a square.
             full: The full size, see :meth:`Resizer.__call__
-                <upsize.resize.Resizer.__call__>`; default: that of the first image, or
-                what :attr:`size` says of a list of images.
+                <upsize.resize.Resizer.__call__>`; default: :attr:`size`.
 
         Raises:
             TypeError, ValueError: As the resizer's call.
         """
         size = as_size(size)
-        walk = self._walked()
-        change_of = self._changes(walk, size, None if full is None else as_size(full))
+        full = None if full is None else as_size(full)
+        tree, chosen, candidates = self._walked()
+        if self._listed is not None:
+            whole = full or self.size
+            is_same = size == whole
+            change_of = self._shares(tree, self._listed, size, whole)
+        else:
+            if full is not None:
+                chosen = choose(tree, candidates, full, (full, size))
+            image = Size(*chosen.main.shape[-2:])
+            is_same = size == image
+            change_of = self._changes(size, full or image, image)
+        if not is_same:
+            known = None if self._rules.automatic else chosen.main
+            check_covering(tree, chosen.roles, self._listed, known)
         changed = {}
-        for path, leaf, role in walk.roles:  # torch.compile traces no := in {...}
+        for path, leaf, role in chosen.roles:  # torch.compile traces no := in {...}
             if role and role != "keep" and leaf is not None:
-                new = resize_leaf(role, leaf, path, change_of(path))
+                new = resize_leaf(role, leaf, path, change_of(path, leaf, role))
                 if new is not leaf:
                     changed[path] = new
-        return replace(walk.tree, changed) if changed else self._batch
+        return replace(tree, changed) if changed else self._batch
+
+    def replaced(self, values: Mapping[Path, Any]) -> Batch:
+        """Return the batch with other ``values`` at some paths."""
+        return replace(self._batch, values) if values else self._batch
 
     def _walked(self) -> _Walk:
         if self._walk is None:
-            return _walk(self._batch, self._rules)
+            return _walk(self._batch, self._rules, self._full)
         return self._walk
 
-    def _changes(
-        self, walk: _Walk, size: Size, full: Size | None
-    ) -> Callable[[Path], SizeChange]:
-        """Return what is asked of the leaf at a path, by the size of its image."""
+    def _changes(self, size: Size, full: Size, image: Size) -> _ChangeOf:
+        """Return what is asked of a leaf beside an image of size ``image``."""
         mode, antialias, *_ = self._rules
-        listed = self._listed
-        if listed is None:
-            first = self._first
-            if full is not None:
-                first = first_image(walk.roles, (full, size))[1]
-            image = Size(*first.shape[-2:])
-            same = SizeChange(size, full or image, image, mode, antialias)
-            return lambda _: same
-        whole = full or self.size
+        same = SizeChange(size, full, image, mode, antialias)
 
-        def change_of(path: Path) -> SizeChange:
-            own = listed.size_of(walk.tree, path)
-            share = in_ratio(own, size, of=whole)
+        def change_of(_: Path, leaf: Any, role: str) -> SizeChange:
+            if role != INPUT or not isinstance(leaf, Tensor) or leaf.ndim < 2:
+                return same
+            own = Size(*leaf.shape[-2:])
+            if own == image:
+                return same
+            share = in_ratio(own, size, of=image)
+            return same._replace(size=share, full=own, image=own)
+
+        return change_of
+
+    def _shares(
+        self, tree: Any, listed: ImageList, size: Size, full: Size
+    ) -> _ChangeOf:
+        """Return what is asked of a leaf, by the size of its own image in a list."""
+        mode, antialias, *_ = self._rules
+
+        def change_of(path: Path, leaf: Any, role: str) -> SizeChange:  # noqa: ARG001
+            own = listed.size_of(tree, path)
+            share = in_ratio(own, size, of=full)
             return SizeChange(share, own, own, mode, antialias)
 
         return change_of
@@ -148,49 +218,33 @@ def parse_batch(batch: Batch, rules: Rules, full: Size | None) -> ParsedBatch[Ba
     if (
         rules.automatic
         and not rules.named
-        and (first := _plain_first(batch)) is not None
+        and (first := plain_first(batch)) is not None
     ):
-        return ParsedBatch(batch, rules, full, first, None, None)
-    tree, roles = walk = _walk(batch, rules)
-    path, first = first_image(roles)
+        return ParsedBatch(batch, rules, full, first, first, None, None)
+    walk = _walk(batch, rules, full)
+    _, path, first, main = walk.chosen
     listed = None
     if first.ndim == 3:
-        listed = image_list(tree, path, roles, whole=rules.named.get(()) == INPUT)
-    if listed is not None:
-        # What only looks like an image is one in the list alone.
-        inside = listed.path
-        roles = [
-            (path, leaf, None if role == CANDIDATE and path[:-1] != inside else role)
-            for path, leaf, role in roles
-        ]
-        walk = _Walk(tree, roles)
-    return ParsedBatch(batch, rules, full, first, walk, listed)
+        whole = rules.named.get(()) == INPUT
+        listed = image_list(walk.tree, path, walk.chosen.roles, whole=whole)
+    return ParsedBatch(batch, rules, full, first, main, walk, listed)
 
 
 def roles_in(batch: Any, rules: Rules) -> list[Role]:
     """Give (path, leaf, role) of every leaf in ``batch``, which may have no image."""
-    return _walk(batch, rules).roles
+    return _assigned(batch, rules)[1]
 
 
-def _walk(batch: Any, rules: Rules) -> _Walk:
+def _assigned(batch: Any, rules: Rules) -> tuple[Any, list[Role]]:
     tree, leaves = parse(batch)
     named = {
         path: role
         for name, role in rules.named.items()
         for path in find(tree, name, "images" if role == INPUT else "targets")
     }
-    return _Walk(tree, assign(tree, leaves, named, rules.automatic))
+    return tree, assign(tree, leaves, named, rules.automatic)
 
 
-def _plain_first(batch: Any) -> Tensor | None:
-    """Return the first image of a plain tensor, or of a tuple or list of such.
-
-    Nearly every batch is one, and nothing else is read until it is resized.
-    """
-    parts = batch if type(batch) in (tuple, list) and batch else (batch,)
-    for part in parts:  # not all(...): this runs at every step, resized or not
-        if type(part) is not Tensor:
-            return None
-    image: Tensor = parts[0]
-    plain = image.ndim >= 4 and image.dtype in _PLAIN_IMAGES and not image.is_nested
-    return image if plain else None
+def _walk(batch: Any, rules: Rules, full: Size | None) -> _Walk:
+    tree, roles = _assigned(batch, rules)
+    return _Walk(tree, choose(tree, roles, full), roles)

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from upsize.resize._bounds import check_bounds
 from upsize.resize._geometry import (
     FORMATS,
-    out_of_bounds,
     scale_boxes,
     scale_flow,
     scale_points,
 )
 from upsize.resize._interpolate import Mode, check_dense, interpolate
+from upsize.resize._scaled import Scale, parse_scale
 from upsize.resize._shown import Path, label, spell
 
 __all__ = [
@@ -55,17 +56,41 @@ class SizeChange(NamedTuple):
 
 def resize_leaf(role: str, leaf: Any, path: Path, change: SizeChange) -> Any:
     """Return the leaf at ``path``, which is not None, as ``role`` wants it."""
-    policy = _ROLES[role]
-    assert policy is not None  # what is kept never comes here
     if not isinstance(leaf, Tensor):
         raise TypeError(
             f"{label(path)} is named as {role!r} and must be a tensor, not a "
             f"{type(leaf).__name__}: convert it, or say "
             f'targets={{{spell(path)}: "keep"}}'
         )
+    scale = None if role in _ROLES else parse_scale(role)
+    if scale is not None:
+        role, change = scale.policy, _scaled_change(scale, leaf, label(path), change)
+    policy = _ROLES[role]
+    assert policy is not None  # what is kept never comes here
     if role not in _COORDINATES and leaf.shape[-2:] == change.size:
         return leaf  # made at this size, by a loader that knows it
     return policy(leaf, label(path), change)
+
+
+def _scaled_change(
+    scale: Scale, leaf: Tensor, name: str, change: SizeChange
+) -> SizeChange:
+    """Return the change of a target with another size than its image."""
+    full, size = scale.of(change.full), scale.of(change.size)
+    if full is None or leaf.shape[-2:] not in (full, size):
+        wanted = f"shape (..., {full[0]}, {full[1]})" if full else "a whole number"
+        raise ValueError(
+            f"{name} must have {scale} the {_spell(change.full)} pixels of the "
+            f"images, {wanted}, not {tuple(leaf.shape)}: correct the scale of its "
+            'policy, or give it the policy "keep"'
+        )
+    if size is None:
+        raise ValueError(
+            f"{name} has {scale} the pixels of the images, and {scale.parts} does "
+            f"not divide the size {_spell(change.size)}: give the schedule "
+            f"multiple_of={scale.parts}"
+        )
+    return change._replace(size=size, full=full, image=full)
 
 
 def box_format(boxes: Tensor, name: str) -> str:
@@ -110,15 +135,8 @@ def _scale_boxes(leaf: Tensor, name: str, change: SizeChange) -> Tensor:
     if _is_at_size(leaf, name, change):
         return leaf
     with torch._C.DisableTorchFunctionSubclass():
-        wrong = out_of_bounds(leaf, form, change.image)
-        if wrong.any():
-            first = leaf.reshape(-1, leaf.shape[-1])[wrong.flatten()][0]
-            raise ValueError(
-                f"{name} of shape {tuple(leaf.shape)} has {int(wrong.sum())} boxes "
-                f"outside of their image of {_spell(change.image)} pixels, the first "
-                f"is {form} {first.tolist()}: boxes are in pixels of the image as it "
-                'comes; give normalised ones the policy "keep"'
-            )
+        if not hasattr(leaf, "canvas_size"):  # torchvision takes any
+            check_bounds(leaf, form, change.image, name)
         scaled = scale_boxes(leaf, form, change.size, change.image)
     return _on_canvas(scaled, leaf, change)
 

@@ -28,8 +28,13 @@ class Resizer:
     """Resize the images in a batch, and the targets that must follow them.
 
     The batch may be a tensor or any nesting of tuples, lists, mappings, named tuples,
-    dataclasses and TensorDicts. It is rebuilt, never changed. What is neither an image
-    nor a target, by its type or its name, is left alone.
+    dataclasses, attrs classes, namespaces and TensorDicts. It is rebuilt, never changed.
+    What is neither an image nor a target, by its type or its name, is left alone; but a
+    tensor that covers the images pixel by pixel must be named before they shrink.
+
+    Images of several sizes each get their share size / full of their own pixels, to the
+    nearest one: global and local crops, pairs of a low and a high resolution. The full
+    size is that of the largest, or the one that is given.
 
     Images may come in a list or tuple inside the batch, one by one as (channels,
     height, width) and each of a size of its own, as torchvision's detectors take them.
@@ -42,9 +47,13 @@ class Resizer:
         images: Which leaves are images: a key or index, a tuple of them as a path
             ("inputs", 0), or a list of such. A path to a container means every tensor
             in it, and ``...`` in a path every item. None (default) means torchvision's
-            ``Image`` and ``Video``, and every floating or uint8 tensor of 4 or more
-            dims whose last two are the full size; one of 3 dims only if it is the first
-            tensor in the batch, or in a list with it.
+            ``Image`` and ``Video``. Without them it means, of the floating and uint8
+            tensors of 4 or more dims, the one whose key says so ("image",
+            "pixel_values"), else one of 1, 3 or 4 channels, else the largest; and what
+            is like it: as many channels, or colours, and its size. Colour images of
+            another size are images in a list of nothing else, or by their key. A tensor
+            of 3 dims only if it is the first in the batch, is in a list of images, or
+            has such a key.
         targets: What happens to other leaves, {path: policy}; more than the automatic
             rule, it has the last word.
 
@@ -58,6 +67,10 @@ class Resizer:
             * "keypoints": (..., 2), x and y in pixels of the image, or (..., 3), which
               ends in a visibility that is kept.
             * "keep": left alone: labels, and normalised coordinates.
+
+            "mask", "image" and "flow" may have a scale: "mask/4" has a quarter of the
+            height and of the width of the image, "image*2" twice as much. Where a size
+            is not divisible, the schedule needs ``multiple_of``.
 
             The first three must have the size of the images as their last two dims.
             torchvision's ``Mask``, ``BoundingBoxes`` of any format and ``KeyPoints``
@@ -114,8 +127,8 @@ class Resizer:
             batch: A tensor, or a container of tensors and anything else.
             size: Pixels: (height, width), or one side of a square.
             full: The size that the images have now, which tells them from other
-                tensors; default: that of the first image found. Images and targets
-                that have ``size`` already pass untouched. For images in a list the
+                tensors; default: that of the largest image. What looks like an image,
+                and any target, passes untouched if it has ``size`` already. For images in a list the
                 full size that ``size`` is a share of; default: theirs, if all have one.
 
         Returns:
@@ -125,9 +138,10 @@ class Resizer:
         Raises:
             LookupError: When ``images`` or ``targets`` names what is not there.
             TypeError: For a leaf that cannot be resized, naming its path.
-            ValueError: When there is no image, a target has not the size of its image,
-                boxes lie more than a pixel outside of it, or a list of images of
-                several sizes comes without ``full``; names the path and the shapes.
+            ValueError: When there is no image, its channels come last, a target has not
+                the size of its image, an unnamed tensor has, boxes cannot be in its
+                pixels, or a list of images of several sizes comes without ``full``;
+                names the path and the shapes.
 
         Example:
             >>> import torch
@@ -147,13 +161,16 @@ class Resizer:
             batch: A tensor, or a container of tensors and anything else. What it holds
                 now is what counts: read it again after you change it.
             full: The size that stands for a list of images, each of which has its own
-                at full size. Default: the one that all images of the list have.
+                at full size. Default: the one that all images of the list have. Of
+                images of several sizes, those that have it are at full size, or else
+                the largest.
 
         Returns:
             The batch as it was read. ``size`` is the :class:`~upsize.schedule.Size` of
-            its images, or ``full`` where they are listed; ``first`` is the first image,
-            unchanged; ``at(size)`` is the batch with its images and targets at another
-            size, or the same object when nothing changes.
+            its largest image, or ``full`` where images are listed; ``first`` is the
+            first image, unchanged; ``at(size)`` is the batch with its images and targets
+            at another size, or the same object when nothing changes; ``description``
+            says in a sentence what is resized and what is left alone.
 
         Raises:
             LookupError: When ``images`` or ``targets`` names what is not there.
@@ -168,6 +185,8 @@ class Resizer:
             (Size(height=224, width=224), torch.Size([8, 3, 224, 224]))
             >>> found.at(112)["image"].shape
             torch.Size([8, 3, 112, 112])
+            >>> found.description
+            'resizing batch["image"] 3x224x224; leaving "id"'
         """
         if full is not None and type(full) is not Size:
             full = as_size(full)
@@ -202,7 +221,7 @@ class Resizer:
                 at full size. Default: the one that all images of the list have.
 
         Returns:
-            The size of the first image, or ``full`` where the images are listed.
+            The size of the largest image, or ``full`` where the images are listed.
 
         Raises:
             LookupError: As :meth:`first_image`.

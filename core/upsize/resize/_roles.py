@@ -9,13 +9,16 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from upsize.resize._container_types import holds_tensors, not_a_container
 from upsize.resize._containers import Leaves
 from upsize.resize._listed import looks_listed
+from upsize.resize._looks import APART, IMAGE, standing
 from upsize.resize._policies import BOXES, CANDIDATE, INPUT, KEYPOINTS, POINTS, POLICIES
+from upsize.resize._scaled import check_policy
 from upsize.resize._shown import Path, label, shown, spell
 from upsize.schedule import Size
 
-__all__ = ["Role", "assign", "first_image", "image_paths", "target_policies"]
+__all__ = ["Role", "assign", "image_paths", "no_image", "target_policies"]
 
 Role: TypeAlias = tuple[Path, Any, str | None]
 _SHOWN = 12
@@ -41,31 +44,25 @@ def target_policies(targets: Mapping[Any, str] | None) -> dict[Path, str]:
             f"{shown(targets)}"
         )
     for name, policy in targets.items():
-        if policy not in list(POLICIES):  # a list: the policy may be unhashable
-            raise ValueError(
-                f"targets[{shown(name)}] must be one of {', '.join(POLICIES)}, "
-                f"not {shown(policy)}"
-            )
+        check_policy(name, policy, POLICIES)
     return {_as_path(name, "targets"): policy for name, policy in targets.items()}
 
 
 def assign(
     batch: Any, leaves: Leaves, named: Mapping[Path, str], automatic: bool
 ) -> list[Role]:
-    """Give (path, leaf, role) of every leaf: as named, as typed, as it looks."""
+    """Give (path, leaf, role) of every leaf: as named, as typed, as it may look."""
     roles: list[Role] = []
     first = True
-    listed: Path | None = None
+    listed: dict[Path, bool] = {}
     for path, leaf in leaves:
         role = _named_role(path, named) if named else None
         if isinstance(leaf, Tensor):
             if role != "keep":
                 role = _typed_role(leaf, role)
-            if role is None and automatic:
-                if first and leaf.ndim == 3 and looks_listed(batch, path[:-1]):
-                    listed = path[:-1]
-                if _looks_like_image(leaf, first or path[:-1] == listed):
-                    role = CANDIDATE
+            if role is None and automatic and _may_be_image(leaf):
+                is_one = leaf.ndim > 3 or _is_one(batch, path, first, listed)
+                role = CANDIDATE if is_one else None
             first = False
             if role and role != "keep" and leaf.is_nested:
                 raise TypeError(
@@ -75,20 +72,6 @@ def assign(
                 )
         roles.append((path, leaf, role))
     return roles
-
-
-def first_image(
-    roles: list[Role], sizes: tuple[Size, Size] | None = None
-) -> tuple[Path, Tensor]:
-    """Return the first image, or of what looks like one the first of ``sizes``."""
-    for wanted in INPUT, CANDIDATE:
-        for path, leaf, role in roles:
-            if role != wanted or not isinstance(leaf, Tensor) or leaf.ndim < 2:
-                continue
-            size: tuple[int, ...] = leaf.shape[-2:]
-            if wanted == INPUT or sizes is None or size in sizes:
-                return path, leaf
-    raise ValueError(_no_image(roles, sizes))
 
 
 def _named_role(path: Path, named: Mapping[Path, str]) -> str | None:
@@ -119,27 +102,42 @@ def _typed_role(leaf: Tensor, named: str | None) -> str | None:
     return named
 
 
-def _looks_like_image(leaf: Tensor, first: bool) -> bool:
-    """Whether an untyped tensor has the dtype and the rank of images.
+def _may_be_image(leaf: Tensor) -> bool:
+    """Whether an untyped tensor has the dtype and the rank of images."""
+    return leaf.ndim >= 3 and (leaf.dtype == torch.uint8 or leaf.is_floating_point())
 
-    One of 3 dims is as likely a sequence: it counts only as the ``first`` tensor, or
-    in a list with it.
+
+def _is_one(batch: Any, path: Path, first: bool, listed: dict[Path, bool]) -> bool:
+    """Whether a tensor of 3 dims may be an image.
+
+    Args:
+        batch: The batch.
+        path: Where the tensor is.
+        first: Whether it is the first tensor.
+        listed: What is known of containers: whether they are lists of images.
     """
-    return (leaf.ndim >= 4 or (first and leaf.ndim == 3)) and (
-        leaf.dtype == torch.uint8 or leaf.is_floating_point()
-    )
+    parent = path[:-1]
+    if parent not in listed:
+        listed[parent] = looks_listed(batch, parent) and standing(parent) != APART
+    if listed[parent]:
+        return True
+    called = standing(path)
+    return called == IMAGE or (first and called != APART)
 
 
-def _no_image(roles: list[Role], sizes: tuple[Size, Size] | None) -> str:
+def no_image(roles: list[Role], sizes: tuple[Size, Size] | None) -> str:
     """Say what there is instead of an image, and how to name one."""
     found = [f"{label(path)}: {_described(leaf)}" for path, leaf, _ in roles[:_SHOWN]]
     if len(roles) > _SHOWN:
         found.append(f"and {len(roles) - _SHOWN} more")
     of_size = f" of {sizes[0]} or {sizes[1]} pixels" if sizes else ""
-    return (
-        f"no image{of_size} in the batch, but {'; '.join(found) or 'nothing'}. "
+    there = f"no image{of_size} in the batch, but {'; '.join(found) or 'nothing'}. "
+    for path, leaf, _ in roles:
+        if holds_tensors(leaf):
+            return there + not_a_container(path, leaf)
+    return there + (
         "An image is a floating or uint8 tensor of 4 or more dims (3 if it comes "
-        'first); name any other by its key, index or path: images="pixel_values", '
+        'first, or under the key "image"); name any other by its key, index or path: images="pixel_values", '
         'images=0, images=("inputs", 0)'
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from upsize.schedule import Plan, Size
 
-__all__ = ["ended_early", "is_larger", "mismatched_batches"]
+__all__ = ["ended_early", "is_larger", "mismatched_batches", "validation_size"]
 
 
 def is_larger(images: Size, final: Size) -> bool:
@@ -27,6 +27,26 @@ def is_larger(images: Size, final: Size) -> bool:
             "enlarged; lower final_size, or load larger images"
         )
     return images != final
+
+
+def validation_size(images: Size, size: Size) -> Size:
+    """Return the size at which validation images follow the training.
+
+    Args:
+        images: Size of the validation images.
+        size: The size that was trained on last.
+
+    Returns:
+        ``size``; for images with a side below it their own, since none is enlarged.
+
+    Example:
+        >>> validation_size(Size(48, 48), Size(32, 32))
+        Size(height=32, width=32)
+        >>> validation_size(Size(48, 48), Size(64, 64))
+        Size(height=48, width=48)
+    """
+    fits = images.height >= size.height and images.width >= size.width
+    return size if fits else images
 
 
 def mismatched_batches(count: int) -> str:

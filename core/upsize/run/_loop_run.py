@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from torch import nn
 
+from upsize.run._batches import Batches, length_of
 from upsize.run._counter import BatchCounter, Position
+from upsize.run._epochs import (
+    beyond_epoch,
+    counts_epochs,
+    left_epoch,
+    shorter_epoch,
+)
 from upsize.run._options import Options
 from upsize.run._resume import moved
 from upsize.run._state import LoopState, read_state
@@ -40,6 +47,10 @@ class LoopRun:
             )
         self._run = TrainingRun(options, counter, **settings)
         self._counter = counter
+        self._ends_by_steps = not counter.by_epochs
+        self._told_length = self._finished = False
+        if self._ends_by_steps and counter.batches is not None:
+            counter.by_epochs = counts_epochs(options.schedule, self.plan)
 
     @property
     def plan(self) -> Plan:
@@ -61,6 +72,11 @@ class LoopRun:
     def optimizer_steps(self) -> int:
         """Optimizer steps that are done; the current batch does not count yet."""
         return self._counter.step()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended, or ``break`` or an exception has left its loop."""
+        return self._finished or self._counter.is_left
 
     @property
     def mismatched(self) -> int:
@@ -108,27 +124,38 @@ class LoopRun:
         """
         return self._run.train(batch)
 
-    def batches(self, loader: Iterable[Any]) -> Iterator[Any]:
-        """Yield the batches of an epoch, resized, and count them.
+    def batches(self, loader: Iterable[Any]) -> Batches:
+        """Return the batches of an epoch, resized; each one is counted when it is done.
+
+        It has the length of the loader, for progress bars: ``tqdm(resize.batches(
+        loader))``.
 
         Args:
             loader: One epoch's batches, or the rest of a resumed epoch.
 
-        Yields:
-            Each batch at the size of its step. Inside the loop, the current batch
-            counts as done: a checkpoint saved there resumes with the next one. When an
-            exception ends the loop, the batch that it interrupted does not count.
+        Returns:
+            An iterable of each batch at the size of its step. Inside the loop, the
+            current batch counts as done: a checkpoint saved there resumes with the next
+            one. When an exception ends the loop, the batch that it interrupted does not
+            count.
 
         Warns:
-            UserWarning: When ``len(loader)`` is not the number of batches left in this
-                epoch by ``steps_per_epoch``: full size would come too early or never.
+            UserWarning: Once, while iterating, when an epoch does not have
+                ``steps_per_epoch`` batches; says what it is taken for.
         """
-        counter = self._counter
+        return Batches(loader, self._pass)
+
+    def _pass(self, loader: Iterable[Any]) -> Iterator[Any]:
+        """Yield the batches of a pass over a loader."""
+        counter, length = self._counter, length_of(loader)
         counter.settle()
-        self._check_length(loader)
+        left = self._begin(length)
+        inside = getattr(loader, "iterable", loader)  # of a progress bar
+        self._run.draw_from(inside if hasattr(inside, "dataset") else None)
         with counter.watching():
             for batch in loader:
                 counter.settle()
+                self._check(length, left)
                 resized = self._run.train(batch)
                 counter.take()
                 try:
@@ -137,8 +164,11 @@ class LoopRun:
                     counter.leave()
                     self._run.end_epoch()
                     raise
-            counter.settle()
-        counter.end_epoch()
+            counter.settle(at_end=True)
+        self._check(length, left)
+        missing = counter.end_epoch()
+        if missing:
+            self._tell(shorter_epoch(left - missing, left, known=False))
         self._run.end_epoch()
         self._end()
 
@@ -170,6 +200,7 @@ class LoopRun:
             UserWarning: When training ended before full size.
         """
         self._counter.settle()
+        self._finished = True
         self._run.finish()
 
     def state_dict(self) -> dict[str, Any]:
@@ -222,8 +253,9 @@ class LoopRun:
                 f"resume with accumulate={saved.accumulate}, or from a state saved "
                 "after an optimizer step"
             )
-        self._run.resume(saved, moves=False)
-        self._counter.load(self._moved(saved))
+        position = self._moved(saved)
+        self._run.resume(saved, at=(saved.step, position.step))
+        self._counter.load(position)
 
     def preallocate(
         self,
@@ -268,30 +300,46 @@ class LoopRun:
         same = theirs == counter.steps_per_epoch or None in (theirs, mine)
         if same and saved.accumulate == counter.accumulate:
             return saved.position
-        step = moved(saved.step, saved.plan, self.plan)
+        step = now = moved(saved.step, saved.plan, self.plan)
         start = moved(saved.epoch_step, saved.plan, self.plan)
-        batch = (step - start) * counter.accumulate
+        if self._ends_by_steps and saved.plan.total_steps == counter.total_steps:
+            # The same step, and as far into its epoch.
+            now = saved.step
+            start = max(now - (step - start), 0)
+        batch = (now - start) * counter.accumulate
         if mine is not None and batch >= mine:
-            return Position(step, epoch_step=step)
-        return Position(step, batch, epoch_step=start)
+            return Position(now, epoch_step=now)
+        return Position(now, batch, epoch_step=start)
 
     def _end(self) -> None:
         """End the run with the last step of its plan."""
         if self._counter.step() >= self.plan.total_steps:
+            self._finished = True
             self._run.finish()
 
-    def _check_length(self, loader: Iterable[Any]) -> None:
-        batches = self._counter.batches
-        if batches is None or not isinstance(loader, Sized):
-            return
-        try:
-            length = len(loader)
-        except TypeError:  # a DataLoader of an iterable dataset
-            return
-        left = batches - self._counter.position.batch
-        if length != left:
-            warn(
-                f"the loader has {length} batches, but steps_per_epoch leaves {left} "
-                "for this epoch: full size may come too early or never; give "
-                "steps_per_epoch=len(loader)"
-            )
+    def _begin(self, length: int | None) -> int:
+        """Begin a pass; return the batches that the plan has for it."""
+        counter, done = self._counter, self._counter.position.batch
+        broke_off = counter.begin(length)
+        left = (counter.batches or 0) - counter.position.batch
+        if counter.by_epochs and length is not None:
+            if broke_off:
+                self._tell(left_epoch(done, left, length))
+            elif length < left:
+                self._tell(shorter_epoch(length, left, known=True))
+        return left
+
+    def _check(self, length: int | None, left: int) -> None:
+        """Say how the batches after an epoch's planned end, and steps, are counted."""
+        counter = self._counter
+        if counter.beyond:
+            self._tell(beyond_epoch(length, left))
+        if counter.notice is not None:
+            text, counter.notice = counter.notice, None
+            warn(text)
+
+    def _tell(self, text: str) -> None:
+        """Warn about the first epoch of another length."""
+        if not self._told_length:
+            self._told_length = True
+            warn(text)

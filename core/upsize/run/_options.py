@@ -41,13 +41,14 @@ class Options:
             schedule does not name it. ``None``: the size of the first batch's images.
         resizer: How to find and resize the images of a batch.
         resize_valid: Whether validation during training uses the size trained on last,
-            instead of the unchanged images.
+            instead of the unchanged images. Smaller images keep their own size.
         preallocate: Whether to run the first batch forward and backward at full size
             before training: it proves that this fits into memory, and leaves no trace.
         empty_cache: Whether to empty CUDA's cache on every change of size.
         log: Name under which the longer side in pixels is reported on every change;
             ``None``: not at all.
-        verbose: Whether the main process prints the plan's summary.
+        verbose: Whether the main process prints the plan's summary, and at the first
+            batch what of it is resized.
         follow: Regularization that follows the size; restored when training ends, also
             by an exception or Ctrl-C.
 

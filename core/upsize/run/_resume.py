@@ -5,12 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from upsize.run._counter import Counter
 from upsize.run._state import LoopState, State
 from upsize.schedule import Plan, Schedule
 from upsize.schedule._shown import shown
+from upsize.schedule._stage import stages_of
 from upsize.schedule._warn import warn
 
-__all__ = ["moved", "resumed"]
+__all__ = ["moved", "never_shrinking", "rest", "resumed"]
 
 
 def resumed(saved: State, mine: Plan, unit: str, schedule: Schedule) -> Plan:
@@ -93,6 +95,52 @@ def moved(step: int, saved: Plan, plan: Plan) -> int:
         return step
     # Rounded up, so that no size is smaller than the one before.
     return -(-step * plan.steps_per_epoch // saved.steps_per_epoch)
+
+
+def rest(saved: State, counter: Counter, *, by_steps: bool) -> int:
+    """Return how many steps are left after an earlier run of the same counter.
+
+    Args:
+        saved: State of the earlier run.
+        counter: The counter, which has continued from there.
+        by_steps: Whether the run ends after a number of steps, not of epochs.
+    """
+    done = counter.step() + saved.shift
+    theirs, mine = saved.plan.steps_per_epoch, counter.steps_per_epoch
+    if not by_steps and theirs is not None and mine is not None:
+        done = -(-done * mine // theirs)
+    return max(counter.total_steps - done, 1)
+
+
+def never_shrinking(plan: Plan, saved: Plan, done: int, now: int) -> Plan:
+    """Return a plan that stays at least at the size at which a saved run stopped.
+
+    Args:
+        plan: What :func:`resumed` gives for the new run.
+        saved: The plan of the saved run.
+        done: Steps that the saved run has done.
+        now: The step at which the new run continues.
+
+    Example:
+        >>> from upsize.schedule import Ramp
+        >>> ramp = Ramp(final_size=64, increase_by=16)
+        >>> saved = ramp.plan(total_steps=80, steps_per_epoch=10)
+        >>> longer = ramp.plan(total_steps=160, steps_per_epoch=20)
+        >>> plan = never_shrinking(longer, saved, done=50, now=50)
+        >>> [plan.size_at(step).width for step in (50, 80, 119, 120)]
+        [48, 48, 48, 64]
+    """
+    if None in (saved.steps_per_epoch, plan.steps_per_epoch) or (
+        saved.steps_per_epoch == plan.steps_per_epoch
+    ):
+        return plan  # resumed() has compared the same steps
+    last = next(
+        (stage for stage in saved.stages if done < stage.stop), saved.stages[-1]
+    )
+    changes = [(0, plan.stages[0].size), (now, last.size)]
+    fields: dict[str, Any] = dict(plan)
+    fields["stages"] = stages_of(changes, plan.total_steps)
+    return plan.never_below(Plan(**fields))
 
 
 def _check_stages(saved: Plan, schedule: Schedule) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -12,20 +13,21 @@ from torch import nn
 from upsize.run._compiled import warn_of_recompiles
 from upsize.run._counter import Counter
 from upsize.run._dry_run import dry_run
-from upsize.run._full_size import ended_early, is_larger, mismatched_batches
+from upsize.run._full_size import (
+    ended_early,
+    validation_size,
+)
+from upsize.run._lost_types import LostTypes, Reading
 from upsize.run._options import Options
+from upsize.run._prepared import PreparedBatches
 from upsize.run._ranks import check_ranks
-from upsize.run._resume import moved, resumed
+from upsize.run._reports import Reports
+from upsize.run._resume import moved, never_shrinking, rest, resumed
 from upsize.run._state import State, read_state
 from upsize.schedule import Plan, Size
 from upsize.schedule._warn import warn
 
-__all__ = ["TrainingRun", "print_summary"]
-
-
-def print_summary(plan: Plan) -> None:
-    """Print what a run does, in two sentences."""
-    print(plan.summary())
+__all__ = ["TrainingRun"]
 
 
 class TrainingRun:
@@ -40,10 +42,15 @@ class TrainingRun:
         counter: Holds the length of the run and how many steps are done.
         saved: State of the run that this one resumes.
         models: Models of the run, for the warning about recompilation.
-        say: Called with the plan when it is made; ``None`` in all processes but one.
+        say: Called with the plan's summary when it is made, and at the first batch with
+            what of it is resized; ``None`` in all processes but one.
         report: Called as ``report(name, pixels, step)`` when the size changes, with
             the longer side.
         is_trial: Whether the run is a short test, which need not reach full size.
+        is_second: Whether ``saved`` is of an earlier run in this process. With images
+            of another size than its full size, this run begins a plan of its own.
+        by_steps: Whether training ends after a number of steps: a resumed run with
+            other steps per epoch then continues at the same step, not epoch.
 
     Raises:
         ValueError: When the schedule does not fit the length of the run, or ``saved``
@@ -74,26 +81,30 @@ class TrainingRun:
         *,
         saved: State | None = None,
         models: Iterable[nn.Module] = (),
-        say: Callable[[Plan], object] | None = print_summary,
+        say: Callable[[str], object] | None = print,
         report: Callable[[str, int, int], object] | None = None,
         is_trial: bool = False,
+        is_second: bool = False,
+        by_steps: bool = False,
     ) -> None:
         self.options, self._counter, self._saved = options, counter, saved
         self._models, self._say, self._report = models, say, report
-        self._is_trial = is_trial
+        self._is_trial, self._is_second = is_trial, is_second
+        self._by_steps = by_steps
+        self._lost = LostTypes(options.resizer)
+        self._prepared = PreparedBatches()
         # Whether the current loader makes images at the size of their step: only such
         # a loader asks for the sizes of each pass.
         self._is_sized = False
-        self._agreed = self._warned = False
+        self._agreed = False
+        self._reports = Reports(say, options.verbose)
         self._plan: Plan | None = None
         self._size: Size | None = None
-        # Batches of a sized loader at a wrong size, those reported, and the epoch.
-        self._mismatched = self._told = self._epoch = 0
         # From the counter's steps to the plan's, and the saved plan until it is used.
-        self._shift = 0 if saved is None else saved.shift
+        self._shift = 0
         self._left: Plan | None = None
         final = options.full_size
-        if final is None and saved is not None:
+        if final is None and saved is not None and not is_second:
             final = saved.plan.final_size
         if final is not None:
             self._make_plan(final)
@@ -111,7 +122,7 @@ class TrainingRun:
     @property
     def mismatched(self) -> int:
         """Batches that a sized loader made at another size than their step's."""
-        return self._mismatched
+        return self._reports.mismatched
 
     @property
     def wants_dry_run(self) -> bool:
@@ -140,8 +151,55 @@ class TrainingRun:
         found = self._read(batch)
         images = found.size
         size = self.size_for(images)
+        new = batch
         # Not found.at(size), which would look at every target of a batch at full size.
-        return batch if images == size else found.at(size)
+        if images != size or self._is_sized:
+            new = self.resized(batch, found, size)
+        if not self._reports.is_described:
+            self.describe(found)
+        return new
+
+    def resized(self, batch: Any, found: Any, size: Size) -> Any:
+        """Return a batch at a size, with what its loader has not made small.
+
+        Args:
+            batch: The batch, which is returned if nothing of it changes.
+            found: What a resizer has read.
+            size: The size of the step.
+        """
+        if not self._is_sized:
+            return found.at(size)
+        assert self._plan is not None  # or no loader would have sizes
+        return self._prepared.resized(batch, found, size, self._plan.final_size)
+
+    def draw_from(
+        self, loaders: Any, *, arrange: Callable[[Any], Any] | None = None
+    ) -> None:
+        """Note the loaders that the next batches come from, before the first of them.
+
+        Where batches have lost the types of torchvision, one sample of each loader's
+        dataset tells them.
+
+        Args:
+            loaders: A loader, or containers of such that batches come in as well.
+            arrange: Makes of a loader's batch what is resized; ``None``: that itself.
+        """
+        if self._lost.expect(loaders, arrange):
+            self._prepared = PreparedBatches()
+
+    def lost_types(self, batch: Any, images: Size) -> dict[Any, Any]:
+        """Return the values of a batch that have lost their types, with their types.
+
+        For ways of training that resize the images themselves.
+
+        Args:
+            batch: The batch, as it is resized.
+            images: Size of its images.
+        """
+        self._lost.learn(batch, self._full_of_lists, self._plan)
+        typed = self._lost.typed(batch)
+        self._lost.place(typed, images)
+        return typed
 
     def size_for(self, images: Size | None) -> Size:
         """Return the size of the current training batch, which is then trained on.
@@ -154,16 +212,16 @@ class TrainingRun:
         Raises:
             ValueError: As :meth:`train`.
         """
-        plan = self._plan
-        if plan is None:
+        if self._plan is None:
             assert images is not None  # only images can tell the full size
-            plan = self._make_plan(images)
-        step = self.step()
+            self._make_plan(images)
+        step, plan = self.step(), self._plan
+        assert plan is not None
         if not self._agreed:
             check_ranks(plan, step)
             self._agreed = True
-        if self._mismatched:
-            self._begin_epoch(step, plan)
+        if self._reports.mismatched:
+            self._reports.begin_step(step, plan)
         size = plan.size_at(step)
         # Most batches of most runs are at full size, and asked for at full size.
         if images is not None and not images == size == plan.final_size:
@@ -174,22 +232,57 @@ class TrainingRun:
             self._change(size, step)
         return size
 
+    def describe(self, found: Reading) -> None:
+        """Say what of the first training batch is resized, and what is left alone.
+
+        For ways of training that resize the images themselves.
+
+        Args:
+            found: The batch, as the resizer read it.
+
+        Raises:
+            ValueError: When labels have the shape of images, and would be blended.
+
+        Warns:
+            UserWarning: When something is left that may hold pixels of the images; when
+                nothing is printed, and something is left that may be an image.
+        """
+        self._reports.describe(found, self._plan)
+
     def step(self) -> int:
         """Return how many steps of the plan are done."""
         step = self._counter.step() + self._shift
         if self._left is not None and self._plan is not None:
             # The first call after a resume: the counter is restored by now.
-            self._shift += moved(step, self._left, self._plan) - step
-            self._left, step = None, self._counter.step() + self._shift
+            now = step if self._by_steps else moved(step, self._left, self._plan)
+            self._shift += now - step
+            self._continue(step, now)
+            return now
         return step
 
     def validate(self, batch: Any) -> Any:
         """Return a validation batch; ``resize_valid``: at the last training size."""
         if self._plan is None or self._size is None or not self.options.resize_valid:
             return batch
-        found = self.options.resizer.read(batch, full=self._plan.final_size)
-        self.check(found.size)
-        return found.at(self._size)
+        found = self._lost.read_other(batch, self._plan.final_size)
+        size = self.validation_size(found.size)
+        return batch if size == found.size else found.at(size)
+
+    def validation_size(self, images: Size) -> Size:
+        """Return the size that ``resize_valid`` gives validation images of a size.
+
+        Warns:
+            UserWarning: Once, when they do not have the full size.
+        """
+        assert self._plan is not None
+        assert self._size is not None
+        self.check_validation(images)
+        return validation_size(images, self._size)
+
+    def check_validation(self, images: Size) -> None:
+        """Warn once when validation images that follow have another full size."""
+        assert self._plan is not None
+        self._reports.check_validation(images, self._plan.final_size)
 
     def at_full_size(self, batch: Any) -> Any:
         """Return a batch at full size, for example for BatchNorm statistics."""
@@ -243,9 +336,14 @@ class TrainingRun:
         self._is_sized = True
         if self._plan is None:
             return iter(())
-        self.step()  # finds the shift
+        self.step()  # finds the shift, and may change the plan
         steps = (step + self._shift for step in self._counter.ahead(batches))
-        return map(self._plan.size_at, steps)
+        return map(self._sized_at, steps, repeat(self._plan))
+
+    def _sized_at(self, step: int, plan: Plan) -> Size:
+        # Again for each batch: the pass of some loaders goes on through all epochs.
+        self._is_sized = True
+        return plan.size_at(step)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON values; empty until there is a plan.
@@ -275,23 +373,24 @@ class TrainingRun:
         """
         self.resume(read_state(State, state))
 
-    def resume(self, saved: State, *, moves: bool = True) -> None:
+    def resume(self, saved: State, *, at: tuple[int, int] | None = None) -> None:
         """Continue with the plan of a state that is read already.
 
         Args:
             saved: The state.
-            moves: Whether the counter continues from the saved step, which is another
-                share of training if epochs have another length.
+            at: The step of the saved run, and that of the counter, which is another one
+                if epochs have another length. ``None``: the counter continues from the
+                saved step.
         """
         if self._plan is None:
-            self._saved = saved
+            self._saved, self._is_second = saved, False
             self._make_plan(saved.plan.final_size)
         else:
             self._follow(self._resumed(saved, self._plan))
         self._shift = saved.shift
         self.expect_agreement()
-        if not moves:
-            self._left = None
+        if at is not None:
+            self._continue(*at)
 
     def expect_agreement(self) -> None:
         """Compare plan and step with those of the other processes at the next batch.
@@ -319,7 +418,7 @@ class TrainingRun:
             self.options.follow.restore()
         if not completed:
             return
-        self._tell()
+        self._reports.end()
         if self._plan is None or self._size is None or self._is_trial:
             return
         text = ended_early(self._plan, self._size, self._counter.unit)
@@ -331,29 +430,15 @@ class TrainingRun:
         """The size that lists of images stand for; ``None`` for a sized loader."""
         return None if self._is_sized or self._plan is None else self._plan.final_size
 
-    def _read(self, batch: Any) -> Any:
-        return self.options.resizer.read(batch, full=self._full_of_lists)
+    def _read(self, batch: Any) -> Reading:
+        return self._lost.read(batch, self._full_of_lists, self._plan)
 
     def _check_batch(self, images: Size, size: Size, plan: Plan) -> None:
         """Check the images of a batch; a sized loader may make small ones."""
         if self._is_sized and images != size:
-            if not self._mismatched and plan.steps_per_epoch is not None:
-                self._epoch = self.step() // plan.steps_per_epoch
-            self._mismatched += 1
+            self._reports.mismatch(self.step(), plan)
         if not self._is_sized or (images != size and images not in plan.sizes):
             self.check(images)
-
-    def _begin_epoch(self, step: int, plan: Plan) -> None:
-        """Warn once, early on, that a sized loader makes images at wrong sizes."""
-        length = plan.steps_per_epoch
-        if not self._told and length is not None and step // length > self._epoch:
-            self._tell()
-
-    def _tell(self) -> None:
-        """Warn about batches at wrong sizes since the last warning."""
-        if self._mismatched > self._told:
-            self._told = self._mismatched
-            warn(mismatched_batches(self._mismatched))
 
     def check(self, images: Size) -> None:
         """Compare the size of images with the full size.
@@ -365,13 +450,7 @@ class TrainingRun:
             UserWarning: Once, when they are larger.
         """
         assert self._plan is not None
-        final = self._plan.final_size
-        if is_larger(images, final) and not self._warned:
-            self._warned = True
-            warn(
-                f"the images are {images} and final_size is {final}: training never "
-                "uses their own size"
-            )
+        self._reports.check(images, self._plan.final_size)
 
     def _change(self, size: Size, step: int) -> None:
         """Train at another size from now on."""
@@ -383,14 +462,19 @@ class TrainingRun:
 
     def _make_plan(self, final: Size) -> Plan:
         """Make the plan, or continue with the saved one."""
-        counter = self._counter
+        counter, saved = self._counter, self._saved
+        total_steps = counter.total_steps
+        if saved is not None and self._is_second and final != saved.plan.final_size:
+            # The rest of the training is a run of its own.
+            total_steps = rest(saved, counter, by_steps=self._by_steps)
+            saved, self._shift = None, -counter.step()
         with warnings.catch_warnings():
             if self._is_trial:
                 warnings.simplefilter("ignore", UserWarning)
             try:
                 plan = self.options.schedule.plan(
                     final_size=final,
-                    total_steps=counter.total_steps,
+                    total_steps=total_steps,
                     steps_per_epoch=counter.steps_per_epoch,
                 )
             except ValueError as error:
@@ -400,18 +484,27 @@ class TrainingRun:
                         'steps: give moments as shares (0.5) or as steps ("500st")'
                     )
                 raise
-        if self._saved is not None:
-            plan = self._resumed(self._saved, plan)
+        if saved is not None:
+            plan, self._shift = self._resumed(saved, plan), saved.shift
         self._follow(plan)
         warn_of_recompiles(self._models, plan)
         if self.options.verbose and self._say is not None:
-            self._say(plan)
+            self._say(plan.summary())
         return plan
 
     def _resumed(self, saved: State, plan: Plan) -> Plan:
         new = resumed(saved, plan, self._counter.unit, self.options.schedule)
         self._left = saved.plan
         return new
+
+    def _continue(self, done: int, now: int) -> None:
+        """Let sizes not shrink where the step of a saved run becomes another one."""
+        assert self._plan is not None
+        assert self._left is not None
+        plan = never_shrinking(self._plan, self._left, done, now)
+        self._left = None
+        if plan != self._plan:
+            self._follow(plan)
 
     def _follow(self, plan: Plan) -> None:
         """Set the plan, also for the values that follow the size."""

@@ -61,7 +61,8 @@ class Schedule(BaseModel, ABC):
         frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True
     )
 
-    if not TYPE_CHECKING:  # type checkers make the signature of the fields
+    # Type checkers make the signature of the fields.
+    if not TYPE_CHECKING:  # pragma: no branch - what runs is no type checker
         # Not __init__, which pydantic would then call for what it reads from a file.
         def __new__(cls, /, *values: Any, **_: Any) -> Any:
             check_named(cls.__name__, cls._names(), values)

@@ -191,8 +191,9 @@ of [224, 224].
         these differ, as with another batch size or number of processes, they are
         compared at the same epoch, which is the same share of training if they have the
         same number of epochs: step 30 of 10 epochs of 50 steps is compared with step 60
-        of 10 epochs of 100 steps. Steps after the end of ``saved`` count as its last
-        stage.
+        of 10 epochs of 100 steps. With the same ``total_steps`` the same step is the
+        same share, whatever the epochs are. Steps after the end of ``saved`` count as
+        its last stage.
 
         A draw of random sizes depends on the seed and the step, not on the length: a
         plan that draws in every step continues as if it had been longer from the start.
@@ -228,7 +229,7 @@ of [224, 224].
                 f"{self.final_size}: resume with the saved one"
             )
         mine, theirs = self.steps_per_epoch, saved.steps_per_epoch
-        if mine is None or theirs is None:
+        if mine is None or theirs is None or self.total_steps == saved.total_steps:
             mine = theirs = 1
         # The first step of this plan that is not earlier than the saved one's.
         moved = [(-(-start * mine // theirs), size) for start, _, size in saved.stages]

@@ -241,6 +241,10 @@ def test_the_summary_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     loader = accelerator.prepare(DataLoader(dataset(), 4))
     resize = ProgressiveResize(RAMP, accelerator, loader=loader, epochs=4)
     assert capsys.readouterr().out == resize.plan.summary() + "\n"
+    for _ in range(2):
+        list(resize.batches(loader))
+    said = capsys.readouterr().out
+    assert said == "resizing batch[0] 3x32x32; leaving batch[1]\n"
 
 
 class Stream(IterableDataset[Any]):

@@ -26,7 +26,13 @@ class Run:
     """Three epochs of seven batches, the last of two images."""
 
     def __init__(
-        self, workers: int = 0, accumulate: int = 1, sync: bool = True, **length: int
+        self,
+        workers: int = 0,
+        accumulate: int = 1,
+        sync: bool = True,
+        *,
+        stateful: bool = False,
+        **length: int,
     ) -> None:
         plugin = GradientAccumulationPlugin(
             num_steps=accumulate, sync_with_dataloader=sync
@@ -34,7 +40,9 @@ class Run:
         self.accelerator = Accelerator(
             cpu=True,
             gradient_accumulation_plugin=plugin,
-            dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
+            dataloader_config=DataLoaderConfiguration(
+                use_seedable_sampler=True, use_stateful_dataloader=stateful
+            ),
         )
         torch.manual_seed(1)
         model = nn.Conv2d(3, 1, 1)
@@ -137,6 +145,31 @@ def test_the_prepared_loader_is_not_changed() -> None:
     run = Run()
     assert {images.shape[-1] for images, _ in run.plain} == {FULL}
     assert {images.shape[-1] for images, _ in run.loader} == {16}
+
+
+@pytest.mark.filterwarnings("ignore")  # torchdata calls what torch deprecates
+@pytest.mark.parametrize("workers", [0, 1])
+def test_stateful_loaders_resume_by_themselves(workers: int, tmp_path: Path) -> None:
+    pytest.importorskip("torchdata.stateful_dataloader")
+    first = Run(workers, stateful=True)
+    first.epoch(first.loader)
+    first.epoch(first.loader, 3, tmp_path)
+    first.check(10, sizes=1)
+    first.resize.remove()
+    second = Run(workers, stateful=True)
+    second.accelerator.load_state(str(tmp_path))
+    second.loader.set_epoch(1)
+    second.epoch(second.loader)
+    assert len(second.seen) == 4
+    second.epoch(second.loader)
+    second.seen = first.seen + second.seen
+    second.check(21)
+    whole = Run(workers, stateful=True)
+    for _ in range(3):
+        whole.epoch(whole.loader)
+    assert first.labels + second.labels == whole.labels
+    for run in (second, whole):
+        run.resize.remove()
 
 
 class TestRefused:

@@ -73,6 +73,23 @@ def test_no_images(way: Way, accumulate: int, tmp_path: Path) -> None:
     assert refused(way, job, ValueError, "no image").sizes == []
 
 
+@each_way("targets by their shape")
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.float32])
+def test_masks_that_nobody_names(way: Way, dtype: torch.dtype, tmp_path: Path) -> None:
+    masks = torch.zeros(20, 32, 32, dtype=dtype)
+    job = Job(folder=tmp_path, data=TensorDataset(torch.rand(20, 3, 32, 32), masks))
+    words = r"shape \(4, 32, 32\)\) has the size of the images, .*: \"mask\"\}\)"
+    assert refused(way, job, ValueError, words).sizes == []
+
+
+@each_way()
+def test_channels_last(way: Way, tmp_path: Path) -> None:
+    data = TensorDataset(torch.rand(20, 32, 32, 3), torch.zeros(20).long())
+    words = r"has its channels last, .*\.permute\(0, 3, 1, 2\)"
+    job = Job(folder=tmp_path, data=data)
+    assert refused(way, job, ValueError, words).sizes == []
+
+
 @each_way("two instances")
 def test_two_instances(way: Way, tmp_path: Path) -> None:
     job = Job(folder=tmp_path, twice=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from tests.adapters.contract.ways.common import BATCHES, FULL, Job, Way
 from tests.adapters.contract.ways.every import each_stage, each_way
@@ -40,6 +41,21 @@ def test_validation_at_the_size_of_training_when_asked(
     done = way.train(Job(folder=tmp_path, validate=True, resize_valid=True))
     widths = [width for _, width in done.seen.evaluated]
     assert widths == [16] * 2 * BATCHES + [24] * BATCHES + [32] * BATCHES
+
+
+@each_way("validation")
+@pytest.mark.parametrize(
+    ("side", "seen"), [(24, [16, 16, 24, 24]), (48, [16, 16, 24, 32]), (8, [8] * 4)]
+)
+def test_validation_images_of_another_size_are_never_enlarged(
+    way: Way, tmp_path: Path, side: int, seen: list[int]
+) -> None:
+    job = Job(folder=tmp_path, validate=True, valid_side=side, resize_valid=True)
+    done = way.train(job)
+    widths = [width for _, width in done.seen.evaluated]
+    assert widths == [width for width in seen for _ in range(BATCHES)]
+    assert len(done.warnings) == 1
+    assert f"validation images are {side}x{side} and final_size is" in done.warnings[0]
 
 
 @each_way("validation")

@@ -19,7 +19,7 @@ from torch import multiprocessing  # noqa: E402
 def main() -> None:
     multiprocessing.set_start_method("spawn")
     came, resize = Came(), callback(increase_by=8)
-    dls = small(Resize(32), None, came, num_workers=2, val_num_workers=0)
+    dls = small(Resize(32), None, came, num_workers=1, val_num_workers=0)
     learn = learner(dls, resize)
     came.sizes.clear()
     learn.fit(2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ import torch
 from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger, ProgressCallback
 from fastai.callback.tensorboard import TensorBoardCallback
-from fastai.data.block import DataBlock, RegressionBlock
+from fastai.data.block import DataBlock, RegressionBlock, TransformBlock
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.data.load import DataLoader as FastLoader
-from fastai.data.transforms import IndexSplitter
+from fastai.data.transforms import IndexSplitter, Normalize
 from fastai.distributed import DistributedDL
 from fastai.losses import MSELossFlat
 from fastai.torch_core import TensorImage, TensorMask
-from fastai.vision.augment import RandomResizedCropGPU, Rotate, aug_transforms
+from fastai.vision.augment import Flip, RandomResizedCropGPU, Rotate, aug_transforms
 from fastai.vision.core import PILMask, TensorBBox, TensorPoint
 from fastai.vision.data import (
     BBoxBlock,
@@ -41,7 +41,14 @@ from tests.adapters.fastai.tools import (
     planned,
 )
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    TensorDataset,
+)
 
 from upsize.fastai import ProgressiveResize
 from upsize.fastai._batch_tfms import SizedPipeline
@@ -82,6 +89,69 @@ def test_loaders_of_pytorch(given: Any) -> None:
 def test_a_loader_without_automatic_batches() -> None:
     data = [(torch.rand(4, 3, SIDE, SIDE), torch.tensor([0, 1, 0, 1]))] * 4
     fit(DataLoaders(DataLoader(data, None), [], device="cpu"), callback())  # type: ignore[arg-type]
+
+
+class Together(Dataset[Any]):
+    """Makes the samples of a batch in one go, and none alone."""
+
+    def __len__(self) -> int:
+        return 16
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        return [tensors(16)[index] for index in indices]
+
+
+class Named(Dataset[Any]):
+    """Has names in the place of numbers."""
+
+    def __len__(self) -> int:
+        return 16
+
+    def __getitem__(self, name: str) -> Any:
+        return tensors(16)[int(name.removeprefix("image "))]
+
+
+class Batches(Dataset[Any]):
+    """Makes batches, of lists of numbers."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, indices: list[int]) -> Any:
+        return tensors(16)[indices[0] : indices[-1] + 1]
+
+
+NAMES = [f"image {number}" for number in range(16)]
+LISTS = [list(range(first, first + 4)) for first in (0, 4, 8, 12)]
+SAMPLED: dict[str, Any] = {
+    "batch sampler": lambda: DataLoader(
+        tensors(16), batch_sampler=BatchSampler(RandomSampler(range(16)), 4, False)
+    ),
+    "lists": lambda: DataLoader(tensors(16), batch_sampler=LISTS),
+    "together": lambda: DataLoader(Together(), batch_sampler=LISTS),
+    "names": lambda: DataLoader(Named(), 4, sampler=NAMES),
+    "batches": lambda: DataLoader(Batches(), None, sampler=LISTS),
+}
+
+
+@pytest.mark.parametrize("kind", SAMPLED)
+@pytest.mark.parametrize("place", [0, 1])
+def test_loaders_of_pytorch_with_samplers_of_any_kind(kind: str, place: int) -> None:
+    both = [DataLoader(tensors(16), 4), DataLoader(tensors(16), 4)]
+    both[place] = SAMPLED[kind]()
+    seen = fit(DataLoaders(*both, device="cpu"), callback())
+    assert len(seen.train) == len(seen.valid) == 4 * BATCHES
+
+
+def test_a_broken_dataset_of_pytorch_shows_its_own_error() -> None:
+    class Broken(Batches):
+        def __getitem__(self, index: Any) -> Any:
+            raise KeyError("not on this disk")
+
+    dls = DataLoaders(DataLoader(Broken(), 4), [], device="cpu")
+    with pytest.raises(KeyError, match="not on this disk") as caught:
+        learner(dls, callback()).fit(1)
+    assert "ProgressiveResize" not in str(caught.value)
 
 
 @pytest.mark.parametrize("bs", [4, None])
@@ -314,9 +384,19 @@ def test_targets_of_the_images_size(kind: str, resize_targ: bool) -> None:
         return pred.sum()
 
     dls = DataLoaders(FastLoader(pairs, bs=4), FastLoader([], bs=4), device="cpu")
-    fit(dls, callback(resize_targ=resize_targ), model=Pixels(), splitter=whole, loss_func=loss)  # fmt: skip
+    follows = resize_targ or kind == "typed"
+    shown = ", ".join(map(str, target[:4].shape))
+    with (
+        nullcontext()
+        if follows
+        else pytest.warns(UserWarning, match="stays at full size") as caught
+    ):
+        fit(dls, callback(resize_targ=resize_targ), model=Pixels(), splitter=whole, loss_func=loss)  # fmt: skip
+    if caught is not None:
+        (warning,) = caught
+        assert f"({shown}) has the size of the images and stays" in str(warning.message)
     for size, y in found:
-        assert tuple(y.shape[-2:]) == (tuple(size) if resize_targ else FULL)
+        assert tuple(y.shape[-2:]) == (tuple(size) if follows else FULL)
         assert y.dtype == target.dtype
         if kind == "mask":
             assert set(y.unique().tolist()) <= {0, 7}
@@ -324,15 +404,69 @@ def test_targets_of_the_images_size(kind: str, resize_targ: bool) -> None:
             assert set(y.unique().tolist()) <= {0.0, 1.0}
 
 
-def test_image_targets_of_typed_images_in_the_transforms() -> None:
-    pictures = images(20)
+TRANSFORMS: dict[str, Any] = {
+    "none": lambda: None,
+    "normalize": lambda: [Normalize.from_stats([0.5] * 3, [0.5] * 3, cuda=False)],
+    "flip": lambda: [Flip()],
+    "both": lambda: [Flip(), Normalize.from_stats([0.5] * 3, [0.5] * 3, cuda=False)],
+    "aug": aug_transforms,
+}
+
+
+@pytest.mark.parametrize("tfms", TRANSFORMS)
+@pytest.mark.parametrize("times", [1, 2])
+def test_image_targets_follow_whatever_the_transforms_are(
+    tfms: str, times: int
+) -> None:
+    pictures, targets = images(20), images(20, times * SIDE, times * SIDE)
     block = DataBlock(
-        (ImageBlock, ImageBlock), get_x=lambda i: pictures[i], get_y=lambda i: pictures[i],
-        splitter=IndexSplitter(list(range(16, 20))), batch_tfms=aug_transforms(),
+        (ImageBlock, ImageBlock), get_x=lambda i: pictures[i], get_y=lambda i: targets[i],
+        splitter=IndexSplitter(list(range(16, 20))), batch_tfms=TRANSFORMS[tfms](),
     )  # fmt: skip
     dls = block.dataloaders(range(20), bs=4, num_workers=0, device="cpu")
     seen = fit(dls, callback(), model=Pixels(), splitter=whole, loss_func=lambda p, y: p.sum() + y.sum())  # fmt: skip
-    assert all(x.shape[-2:] == y.shape[-2:] for (x,), (y,) in seen.batches)
+    assert len(seen.batches) == 20
+    for (x,), (y,) in seen.batches:
+        assert tuple(y.shape[-2:]) == tuple(times * side for side in x.shape[-2:])
+
+
+@pytest.mark.parametrize("times", [(2, 2), (3, 3), (2, 1)])
+def test_larger_targets_without_a_type_are_resized_when_asked(times: Any) -> None:
+    target = torch.rand(16, 3, times[0] * SIDE, times[1] * SIDE)
+    pairs = list(zip(torch.rand(16, 3, SIDE, SIDE), target, strict=True))
+    dls = DataLoaders(FastLoader(pairs, bs=4), FastLoader([], bs=4), device="cpu")
+    seen = fit(dls, callback(resize_targ=True), model=Pixels(), splitter=whole, loss_func=lambda p, y: p.sum())  # fmt: skip
+    for (x,), (y,) in seen.batches:
+        side = x.shape[-1] if times[0] == times[1] else SIDE
+        assert tuple(y.shape[-2:]) == (times[0] * side, times[1] * side)
+
+
+@pytest.mark.parametrize("tfms", ["none", "flip"])
+@pytest.mark.parametrize("sides", [1, 2])
+def test_targets_without_a_type_stay_whatever_the_transforms_are(
+    tfms: str, sides: int
+) -> None:
+    pictures = images(20)
+    block = DataBlock(
+        (ImageBlock, TransformBlock), get_x=lambda i: pictures[i],
+        get_y=lambda i: torch.zeros(1, sides * SIDE, sides * SIDE),
+        splitter=IndexSplitter(list(range(16, 20))), batch_tfms=TRANSFORMS[tfms](),
+    )  # fmt: skip
+    dls = block.dataloaders(range(20), bs=4, num_workers=0, device="cpu")
+    says = pytest.warns(UserWarning, match="stays at full size")
+    with says if sides == 1 else nullcontext():
+        seen = fit(dls, callback(), model=Pixels(), splitter=whole, loss_func=lambda p, y: p.sum())  # fmt: skip
+    for _, (y,) in seen.batches:
+        assert tuple(y.shape[-2:]) == (sides * SIDE, sides * SIDE)
+
+
+def test_what_is_resized_is_said_beside_more_than_labels(capsys: Any) -> None:
+    x = torch.rand(16, 3, SIDE, SIDE)
+    pairs = [(TensorImage(a), TensorImage(a)) for a in x]
+    dls = DataLoaders(FastLoader(pairs, bs=4), FastLoader([], bs=4), device="cpu")
+    fit(dls, callback(verbose=True), model=Pixels(), splitter=whole, loss_func=lambda p, y: p.sum())  # fmt: skip
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == 'resizing batch["xb"][0], batch["yb"][0] 3x32x32'
 
 
 def test_numbers_and_nothing_as_targets() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from fastai.data.core import DataLoaders
-from tests.adapters.fastai.tools import TFMS, callback, learner, loaders
+from tests.adapters.fastai.tools import TFMS, Seen, callback, learner, loaders
 from torch.utils.data import DataLoader, TensorDataset
 
 from upsize.fastai import IncreaseMode, ProgressiveResize
@@ -100,12 +100,30 @@ def test_images_smaller_than_the_full_size() -> None:
 
 
 def tensors(side: int, n: int = 16) -> Any:
-    return DataLoader(TensorDataset(torch.rand(n, 3, side, side), torch.zeros(n)), 4)
+    labels = torch.zeros(n, dtype=torch.int64)
+    return DataLoader(TensorDataset(torch.rand(n, 3, side, side), labels), 4)
 
 
-def test_validation_images_of_another_size() -> None:
-    dls = DataLoaders(tensors(32), tensors(48), device="cpu")
-    refused("validation images are 48x48 and the training images 32x32", dls)
+@pytest.mark.parametrize(("side", "last"), [(48, [28, 32]), (24, [24, 24])])
+@pytest.mark.parametrize("given", [{}, {"final_size": 32}])
+def test_validation_images_of_another_size(
+    side: int, last: list[int], given: Any
+) -> None:
+    dls = DataLoaders(tensors(32), tensors(side), device="cpu")
+    seen = Seen()
+    with pytest.warns(UserWarning, match=f"validation images are {side}x{side} and"):
+        learner(dls, callback(**given), seen).fit(4)
+    assert [size for size, _ in seen.train[3::4]] == [16, 16, 28, 32]
+    assert [size for size, _ in seen.valid[3::4]] == [16, 16, *last]
+
+
+def test_small_validation_images_in_the_batch_transforms() -> None:
+    small = loaders(TFMS["aug"](), height=24, width=24)
+    dls = DataLoaders(loaders(TFMS["aug"]()).train, small.valid)
+    seen = Seen()
+    with pytest.warns(UserWarning, match="validation images are 24x24 and"):
+        learner(dls, callback(), seen).fit(4)
+    assert [size for size, _ in seen.valid] == [16, 16, 24, 24]
 
 
 def test_a_batch_without_images() -> None:

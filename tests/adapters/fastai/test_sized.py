@@ -770,7 +770,7 @@ class TestRefused:
     def test_a_crop_without_a_resize(self, crop: Any) -> None:
         name = crop.__name__
         with pytest.raises(
-            ValueError, match=f"{name} crops without resizing.*set_size"
+            ValueError, match=f"{name} crops without resizing.*put a Resize before it"
         ):
             small(crop(FULL))
 
@@ -829,7 +829,7 @@ def test_transforms_for_another_split_are_left_alone() -> None:
 
     loader = plain([Resize(FULL), RandomResizedCrop(64, split_idx=1)]).train
     found = find_pixels(ItemTransforms(loader))
-    assert [(type(each.owner), each.axes) for each in found] == [(Resize, "turned")]
+    assert [(type(each.owner), each.measure) for each in found] == [(Resize, "turned")]
 
 
 def test_a_loader_goes_to_spawned_workers() -> None:

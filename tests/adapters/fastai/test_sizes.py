@@ -56,10 +56,11 @@ class Corner(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("epochs", "arguments", "message"),
+    ("epochs", "batches", "arguments", "message"),
     [
         (
             20,
+            147,
             {"increase_by": 16},
             "Progressively increase the initial image size of [112, 112] by 16 pixels "
             "every 0.8333 epochs for 7 resizes. \nStarting at epoch 10 and finishing "
@@ -67,6 +68,7 @@ class Corner(nn.Module):
         ),
         (
             25,
+            8,
             {"increase_by": 16},
             "Progressively increase the initial image size of [112, 112] by 16 pixels "
             "every 1.042 epochs for 7 resizes. \nStarting at epoch 12.5 and finishing "
@@ -74,6 +76,7 @@ class Corner(nn.Module):
         ),
         (
             20,
+            8,
             {"increase_by": 28, "increase_mode": IncreaseMode.Epoch},
             "Progressively increase the initial image size of [112, 112] by 28 pixels "
             "every 1 epoch for 4 resizes.\nStarting at epoch 12 and finishing at epoch "
@@ -82,16 +85,16 @@ class Corner(nn.Module):
     ],
 )
 def test_the_published_schedules_are_printed_to_the_letter(
-    capsys: Any, epochs: int, arguments: Any, message: str
+    capsys: Any, epochs: int, batches: int, arguments: Any, message: str
 ) -> None:
     resize, seen = ProgressiveResize(final_size=224, **arguments), Seen()
     learn = learner(
-        DataLoaders(Constant(147, 224), [], device="cpu"), resize, seen,
+        DataLoaders(Constant(batches, 224), [], device="cpu"), resize, seen,
         model=Corner(), loss_func=nn.functional.mse_loss, splitter=lambda m: list(m.parameters()),
     )  # fmt: skip
     learn.fit(epochs)
     assert capsys.readouterr().out == message + "\n"
-    assert seen.train == planned(resize, range(147 * epochs))
+    assert seen.train == planned(resize, range(batches * epochs))
     assert seen.train[0] == (112, 112)
     assert seen.train[-1] == (224, 224)
 

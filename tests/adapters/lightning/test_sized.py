@@ -150,6 +150,17 @@ class TestSizes:
         assert resumed.mismatched == 0
 
 
+def test_what_is_written_reaches_the_loader() -> None:
+    data = Photographs()
+    loader: Any = sized(DataLoader(data, 4), make())
+    assert loader.dataset is data
+    loader.batch_sampler.batch_size = 13
+    loader.collate_fn = list
+    assert [len(samples) for samples in loader] == [13, 13]
+    loader.collate_fn = len
+    assert list(loader) == [13, 13]
+
+
 class TestClocks:
     def test_accumulation_that_changes(self, tmp_path: Path) -> None:
         resize, factors = make(), GradientAccumulationScheduler({0: 1, 1: 2})

@@ -189,7 +189,9 @@ class TestReports:
     ) -> None:
         resize = callback(verbose=True)
         fit(tmp_path, resize)
-        assert capsys.readouterr().out.count(resize.plan.summary()) == 1
+        printed = capsys.readouterr().out
+        assert printed.count(resize.plan.summary()) == 1
+        assert printed.count("resizing batch[0] 3x32x32; leaving batch[1]\n") == 1
 
     @pytest.mark.parametrize("part", [False, True])
     def test_a_compiled_module_and_too_many_sizes(

@@ -35,27 +35,64 @@ from upsize.resize import Resizer
 from upsize.schedule import Ramp
 
 RAMP = Ramp(increase_by=8)
-CHANGES = [(0, 16), (10, 24), (15, 32)]
+CHANGES = [(1, 16), (11, 24), (16, 32)]  # after the first step of each size
 
 
 def logged(made: Any) -> list[tuple[int, int]]:
     return [
         (row["step"], row["image_size"])
         for row in made.state.log_history
-        if "image_size" in row and "loss" not in row
+        if "image_size" in row
     ]
+
+
+class Losses(TrainerCallback):
+    """Reads the loss of every log of training, as many callbacks do."""
+
+    def __init__(self) -> None:
+        self.found: list[float] = []
+        self.last: list[float] = []
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any, **_: Any) -> None:
+        if not control.should_training_stop and "train_runtime" not in logs:
+            self.found.append(logs["loss"])
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.log_history:
+            self.last.append(state.log_history[-1]["loss"])
 
 
 class TestLogs:
     def test_on_every_change_and_with_every_loss(self, tmp_path: Path) -> None:
         made = trainer(tmp_path, schedule=RAMP, logging_steps=2)
         made.train()
-        assert logged(made) == CHANGES
         losses = [row for row in made.state.log_history if "loss" in row]
-        assert len(losses) == 10
+        assert [row["step"] for row in losses] == sorted({*range(2, 21, 2), 1, 11})
+        assert len(logged(made)) == len(losses)
         # What is logged after step n is the size of the step that was the n-th.
         for row in losses:
             assert row["image_size"] == made.plan.size_at(row["step"] - 1).width
+
+    @pytest.mark.parametrize("first", [False, True])
+    def test_every_log_has_a_loss(self, tmp_path: Path, first: bool) -> None:
+        made = trainer(tmp_path, schedule=RAMP, logging_first_step=first)
+        made.add_callback(losses := Losses())
+        callbacks = list(made.callback_handler.callbacks)
+        made.train()
+        assert logged(made) == CHANGES
+        assert len(losses.found) == 3
+        assert len(losses.last) == 19
+        assert made.callback_handler.callbacks == callbacks
+
+    def test_no_log_where_none_is_wanted(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, schedule=RAMP, logging_strategy="no")
+        made.train()
+        assert logged(made) == []
+
+    def test_no_log_of_what_has_no_name(self, tmp_path: Path) -> None:
+        made = trainer(tmp_path, schedule=RAMP, log=None)
+        made.train()
+        assert ["loss" in row for row in made.state.log_history] == [False]
 
     def test_tensorboard_gets_it(self, tmp_path: Path, monkeypatch: Any) -> None:
         monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "board"))
@@ -135,7 +172,7 @@ class TestEvaluation:
         made.train()
         assert made.predicted == [16, 16, 16, 16, 24, 24, 32, 32]
 
-    def test_smaller_images_are_refused(self, tmp_path: Path) -> None:
+    def test_smaller_images_keep_their_size(self, tmp_path: Path) -> None:
         class Small(Images):
             def __getitem__(self, index: int) -> Any:
                 sample = super().__getitem__(index)
@@ -145,8 +182,9 @@ class TestEvaluation:
             tmp_path, schedule=RAMP, eval_dataset=Small(4), eval_strategy="epoch",
             resize_valid=True,
         )  # fmt: skip
-        with pytest.raises(ValueError, match="images are 20x20"):
+        with pytest.warns(UserWarning, match="validation images are 20x20 and"):
             made.train()
+        assert made.predicted == [16, 16, 20, 20]
 
 
 class TestCheckpoints:
@@ -312,3 +350,52 @@ class TestCompiled:
     def test_a_warning_of_more_sizes_than_the_limit(self, tmp_path: Path) -> None:
         with pytest.warns(UserWarning, match="3 sizes, more than the 2"):
             self.graphs(tmp_path, schedule=RAMP)
+
+
+class TestResumedWithOtherEpochs:
+    """The Trainer continues at its step, and ends after its own ``max_steps``."""
+
+    @pytest.mark.parametrize(
+        ("batches", "expected"),
+        [
+            # 20 steps become 12 or 40; saved after 6.
+            ((4, 8), [(6, 24), (7, 24), (8, 24), (9, 32)]),
+            ((4, 2), [(step, 16) for step in range(6, 20)] + [(20, 24)]),
+        ],
+    )
+    def test_full_size_is_where_the_new_plan_reaches_it(
+        self, batches: tuple[int, int], expected: list[Any], tmp_path: Path
+    ) -> None:
+        saving = {"save_strategy": "steps", "save_steps": 6, "schedule": RAMP}
+        first = trainer(tmp_path, per_device_train_batch_size=batches[0], **saving)
+        first.train()
+        made = trainer(tmp_path, per_device_train_batch_size=batches[1], schedule=RAMP)
+        with pytest.warns(UserWarning, match="the saved run has 20 steps"):
+            made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-6"))
+        seen = [(step, width) for step, _, width in made.seen]
+        assert seen[: len(expected)] == expected
+        assert seen == [(step, made.plan.size_at(step).width) for step, _ in seen]
+        assert seen[-1] == (made.plan.total_steps - 1, 32)
+
+    @pytest.mark.parametrize("batch", [8, 2])
+    def test_with_max_steps(self, batch: int, tmp_path: Path) -> None:
+        saving = {"save_strategy": "steps", "save_steps": 6, "max_steps": 20}
+        first = trainer(tmp_path, **saving)
+        first.train()
+        made = trainer(tmp_path, per_device_train_batch_size=batch, max_steps=20)
+        with pytest.warns(UserWarning, match="the saved run has 20 steps"):
+            made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-6"))
+        assert made.seen == first.seen[6:]
+
+    def test_what_was_reached_is_kept(self, tmp_path: Path) -> None:
+        saving = {"save_strategy": "steps", "save_steps": 11}
+        trainer(tmp_path, **saving).train()
+        made = trainer(tmp_path, per_device_train_batch_size=2)
+        with pytest.warns(UserWarning, match="the saved run has 20 steps"):
+            made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-11"))
+        full = made.plan.total_steps * 3 // 4
+        assert [width for step, _, width in made.seen if step < 20] == (
+            [made.seen[0][2]] * 9
+        )
+        assert {width for step, _, width in made.seen if step >= full} == {32}
+        assert {width for step, _, width in made.seen if step < full} != {32}

@@ -44,60 +44,6 @@ def test_models(make: Any, tmp_path: Path) -> None:
     assert made.size == made.plan.final_size == (32, 32)
 
 
-class TestPositions:
-    def sent(self, tmp_path: Path, model: Any, **more: Any) -> list[tuple[int, Any]]:
-        made = trainer(tmp_path, model, schedule=RAMP, **more)
-        made.train()
-        argument = "interpolate_pos_encoding"
-        return sorted(
-            {
-                (size[1], inputs.get(argument))
-                for size, inputs in zip(made.seen, made.inputs, strict=True)
-            }
-        )
-
-    def test_asked_for_below_the_model_s_own_size(self, tmp_path: Path) -> None:
-        assert self.sent(tmp_path, vit()) == [(16, True), (24, True), (32, None)]
-
-    def test_at_full_size_too_where_the_model_has_another(self, tmp_path: Path) -> None:
-        sent = self.sent(tmp_path, vit(image_size=[24, 24]))
-        assert sent == [(16, True), (24, None), (32, True)]
-
-    def test_the_user_s_choice_stays(self, tmp_path: Path) -> None:
-        def collate(samples: list[Any]) -> Any:
-            batch = torch.utils.data.default_collate(samples)
-            return {**batch, "interpolate_pos_encoding": False}
-
-        with pytest.raises(ValueError, match="doesn't match model"):
-            self.sent(
-                tmp_path, vit(), data_collator=collate, remove_unused_columns=False
-            )
-
-    def test_not_sent_to_models_that_do_not_take_it(self, tmp_path: Path) -> None:
-        for model in (Net(), resnet()):
-            assert self.sent(tmp_path, model) == [(16, None), (24, None), (32, None)]
-
-    def test_through_torch_compile(self, tmp_path: Path) -> None:
-        model = torch.compile(vit(), backend="eager")
-        sent = self.sent(tmp_path, model, remove_unused_columns=False)
-        assert sent[0] == (16, True)
-
-    def test_through_peft(self, tmp_path: Path) -> None:
-        class Adapted(nn.Module):  # as a PeftModel, whose forward takes anything
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = vit()
-
-            def get_base_model(self) -> Any:
-                return self.inner
-
-            def forward(self, *args: Any, **kwargs: Any) -> Any:
-                return self.inner(*args, **kwargs)
-
-        sent = self.sent(tmp_path, Adapted(), remove_unused_columns=False)
-        assert sent == [(16, True), (24, True), (32, None)]
-
-
 class TestSegmentation:
     def test_masks_follow_and_no_label_is_blended(self, tmp_path: Path) -> None:
         made = trainer(
@@ -312,7 +258,9 @@ class TestClasses:
 def test_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = trainer(tmp_path, schedule=RAMP, verbose=True)
     made.train()
-    assert made.plan.summary() in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert made.plan.summary() in printed
+    assert printed.count('resizing batch["pixel_values"] 3x') == 1
 
 
 def test_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,15 +11,21 @@ if __name__ == "__main__":
 
 from images import Setting, Together, collate, run, seed_worker
 
+# Each start of a worker imports torch: few of them.
 ONE = {"num_workers": 1, "multiprocessing_context": "spawn"}
 KEPT = {"persistent_workers": True, "multiprocessing_context": "spawn"}
 
 SETTINGS = [
     Setting("one worker", ONE),
-    Setting("one persistent worker", KEPT | {"num_workers": 1, "prefetch_factor": 5}),
     Setting(
-        "four persistent workers",
-        KEPT | {"num_workers": 4, "collate_fn": collate, "worker_init_fn": seed_worker},
+        "two persistent workers",
+        KEPT
+        | {
+            "num_workers": 2,
+            "prefetch_factor": 5,
+            "collate_fn": collate,
+            "worker_init_fn": seed_worker,
+        },
         dataset=Together,
         accumulate=2,
     ),

@@ -78,7 +78,7 @@ TABLE: list[tuple[Any, dict[str, Any]]] = [
     (ResNet18_Weights.DEFAULT.transforms(),
      {"ImageClassification.resize_size": [128],
       "ImageClassification.crop_size": [112]}),
-    (v1.RandomApply(nn.ModuleList([v1.RandomResizedCrop(224)])),
+    (v1.RandomApply(nn.ModuleList([v1.RandomResizedCrop(224)]), p=1),
      {"RandomResizedCrop.size": (112, 112)}),
     ({"train": v2.RandomChoice([v2.Compose([v2.Resize(224)])])},
      {"Resize.size": [112]}),
@@ -102,7 +102,7 @@ TABLE: list[tuple[Any, dict[str, Any]]] = [
       "CenterCrop.width": 112}),
     (albumentations.RandomResizedCrop((224, 224)),
      {"RandomResizedCrop.size": (112, 112)}),
-    (albumentations.OneOf([albumentations.Resize(224, 100)]),
+    (albumentations.OneOf([albumentations.Resize(224, 100)], p=1),
      {"Resize.height": 112, "Resize.width": 50}),
 ]  # fmt: skip
 
@@ -132,6 +132,17 @@ def test_one_side_of_a_rectangle_is_the_full_size() -> None:
     check_transforms(Data(albumentations.SmallestMaxSize(150)), Size(150, 150))
     with pytest.raises(ValueError, match=r"Pad\.padding=100"):
         check_transforms(Data([v2.Resize(90), v2.Pad(100)]), Size(100, 100))
+
+
+def test_width_and_height_the_other_way_round() -> None:
+    class Resize:
+        size = (48, 64)
+
+    Resize.__module__ = "fastai.vision.augment"
+    check_transforms(Data(Resize()), Size(64, 48))
+    assert at(Data(Resize()), Size(32, 24), Size(64, 48)) == {"Resize.size": (24, 32)}
+    with pytest.raises(ValueError, match=r"final_size 48x64: there are Resize\.size"):
+        check_transforms(Data(Resize()), Size(48, 64))
 
 
 def test_numbers_of_numpy() -> None:
@@ -172,7 +183,10 @@ class TestWhere:
         assert at(Data(None, crop=crop), HALF) == self.crop
         assert at(Data(None, views=[v2.Compose([crop])]), HALF) == self.crop
         assert at(Data(None, views={"a": nn.Sequential(crop)}), HALF) == self.crop
-        assert find_pixels(Data(None, samples=[crop] * 65)) == []
+        assert at(Data(None, views=[crop] * 65), HALF) == self.crop
+        assert at(Data(None, views=dict.fromkeys(range(65), crop)), HALF) == self.crop
+        samples = [("a.jpg", crop)] * 65  # none of these is looked at
+        assert find_pixels(Data(None, samples=samples)) == []
 
     def test_in_an_object_of_ones_own_and_its_method(self) -> None:
         class Views:
@@ -220,7 +234,7 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"transform=<function.*crop.*set_size"):
             check_transforms(Data(crop), FULL)
 
-    @pytest.mark.parametrize("name", ["size", "crop_size", "height", "resolution"])
+    @pytest.mark.parametrize("name", ["size", "crop_size", "imgsz", "new_shape"])
     @pytest.mark.parametrize("pixels", [224, (224, 224)])
     def test_a_size_of_ones_own(self, name: str, pixels: Any) -> None:
         class Squeeze:
@@ -251,8 +265,8 @@ class TestRefused:
             find_pixels(Data(squeeze))
 
     def test_a_transform_of_a_library_that_is_not_known(self) -> None:
-        crop = albumentations.RandomSizedCrop((100, 200), (224, 224))
-        with pytest.raises(ValueError, match=r"RandomSizedCrop has size=\(224, 224\)"):
+        crop = albumentations.RandomCrop3D((8, 224, 224))
+        with pytest.raises(ValueError, match=r"RandomCrop3D has size=\(8, 224, 224\)"):
             find_pixels(Data(crop))
 
     @pytest.mark.parametrize(
@@ -262,7 +276,7 @@ class TestRefused:
     def test_a_crop_without_a_resize(self, crop: Any) -> None:
         name = type(crop).__name__
         with pytest.raises(ValueError, match=rf"{name} crops without resizing.*show"):
-            find_pixels(Data(v1.Compose([crop, v1.Resize(224)])))
+            find_pixels(Data(v1.Compose([crop, v1.ToTensor()])))
         # The resize of the images is none of the targets.
         with pytest.raises(ValueError, match=f"{name} crops without resizing"):
             find_pixels(Data(v1.Resize(224), target_transform=crop))

@@ -210,20 +210,13 @@ def test_transformers_gets_its_argument() -> None:
     expected = model(x, interpolate_pos_encoding=True).logits
     with adapt(model):
         assert torch.equal(model(x).logits, expected)
-        # The caller's own word counts.
-        with pytest.raises(ValueError, match="doesn't match model"):
-            model(x, interpolate_pos_encoding=False)
-
-
-def test_transformers_interpolates_squares_only() -> None:
-    model = transformers_vit(image_size=(48, 64))
-    with pytest.raises(ValueError, match=r"made for images of 48x64.*square images"):
-        adapt(model)
+        assert torch.equal(model(x, interpolate_pos_encoding=False).logits, expected)
 
 
 def test_transformers_with_patches_of_two_sides() -> None:
     model = transformers_vit(patch_size=[8, 16])
     assert adapt(model).multiple_of == (8, 16)
+    assert model(images(40, 48)).shape == (2, 4)
 
 
 def test_transformers_without_the_argument() -> None:
@@ -284,6 +277,18 @@ def test_what_cannot_be_adapted_says_why(make: Any, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         adapt(model)
     assert [(type(m), dict(vars(m))) for m in model.modules()] == before
+
+
+def test_others_of_timm_that_are_made_for_any_size() -> None:
+    name = "eva02_tiny_patch14_224"
+    settings = {"embed_dim": 16, "depth": 1, "num_heads": 2, "num_classes": 2}
+    with pytest.raises(ValueError, match="made for one size"):
+        adapt(timm.create_model(name, **settings))
+    model = timm.create_model(name, **settings, dynamic_img_size=True)
+    adapted = adapt(model)
+    assert "takes other sizes by itself" in str(adapted)
+    assert adapted.multiple_of == (14, 14)
+    assert model(images(56, 42)).shape == (2, 2)
 
 
 class OtherBias(RelPosBias):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, UserDict, defaultdict, namedtuple
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from upsize.resize import Resizer
 from upsize.resize._containers import (
     find,
     item_of,
@@ -311,3 +312,81 @@ def test_paths_are_written_as_the_user_would():
     assert spell((1, ..., "a")) == "(1, ..., 'a')"
     assert spell(()) == "()"
     assert label(("a", 0)) == "batch['a'][0]"
+
+
+# Objects of the user's own classes
+
+
+class Own:
+    def __init__(self, value):
+        self.image = value
+        self.extra = 1
+
+
+class Slotted:
+    __slots__ = ("image", "never_set")
+
+    def __init__(self, value):
+        self.image = value
+
+
+class OneSlot:
+    __slots__ = "image"  # a string is allowed
+
+    def __init__(self, value):
+        self.image = value
+
+
+class Nested(Slotted):
+    def __init__(self, value):
+        self.fields = {"image": value}
+
+
+@pytest.mark.parametrize("make", [Own, Slotted, OneSlot, Nested])
+@pytest.mark.parametrize("where", [(), ("x", 0)])
+def test_an_object_that_cannot_be_taken_apart(make, where):
+    own = make(torch.rand(2, 3, 8, 8))
+    batch = {"x": [own]} if where else own
+    path = r"batch\['x'\]\[0\]" if where else "batch"
+    name = make.__name__
+    cure = (
+        rf"{path} is a {name}, .* make {name} a dataclass, or give upsize its tensors"
+    )
+    with pytest.raises(ValueError, match=rf"no image in the batch.*{cure}"):
+        Resizer()(batch, 4)
+    for argument in (
+        {"images": (*where, "image")},
+        {"targets": {(*where, "m"): "mask"}},
+    ):
+        with pytest.raises(LookupError, match=rf"is no container.*{cure}"):
+            Resizer(**argument)(batch, 4)
+
+
+@pytest.mark.parametrize("value", [Own(1), Own, torch.nn.Linear(1, 1), Own("a")])
+def test_an_object_without_tensors_is_none_of_these(value):
+    with pytest.raises(ValueError, match=r'images="pixel_values"'):
+        Resizer()({"x": value}, 4)
+    batch = {"image": torch.rand(2, 3, 8, 8), "x": value}
+    assert Resizer()(batch, 4)["x"] is value
+
+
+def test_attrs_classes_and_namespaces():
+    attrs = pytest.importorskip("attrs", reason="needs attrs")
+
+    @attrs.define
+    class Plain:
+        image: Any
+        label: Any = 3
+
+    @attrs.frozen
+    class Frozen:
+        image: Any
+        label: Any = 3
+
+    image = torch.rand(2, 3, 8, 8)
+    for batch in (Plain(image), Frozen(image), SimpleNamespace(image=image, label=3)):
+        small = Resizer()(batch, 4)
+        assert type(small) is type(batch)
+        assert small.image.shape == (2, 3, 4, 4)
+        assert batch.image is image
+        assert small.label == 3

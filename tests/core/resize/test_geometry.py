@@ -10,10 +10,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from upsize.resize._bounds import check_bounds
 from upsize.resize._geometry import (
     FORMATS,
     corners,
-    out_of_bounds,
     scale_boxes,
     scale_points,
     too_thin,
@@ -211,22 +211,6 @@ def as_rotated(form, x1, y1, x2, y2):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_out_of_bounds(form):
-    def is_outside(*box):
-        return bool(out_of_bounds(as_rotated(form, *box), form, (40, 60)))
-
-    assert not is_outside(0.0, 0.0, 60.0, 40.0)
-    assert not is_outside(-1.0, -1.0, 61.0, 41.0)
-    assert is_outside(70.0, 5.0, 90.0, 9.0)
-    assert is_outside(5.0, 50.0, 9.0, 60.0)
-    assert is_outside(-30.0, 5.0, -10.0, 9.0)
-    assert is_outside(math.nan, 5.0, 9.0, 9.0)
-    # By a corner: a rotated box may.
-    assert is_outside(50.0, 5.0, 62.0, 9.0) == (len(form) < 5 or form == "CXCYWH")
-    assert out_of_bounds(torch.zeros(0, FORMATS[form]), form, (40, 60)).shape == (0,)
-
-
-@pytest.mark.parametrize("form", FORMATS)
 def test_too_thin(form):
     assert not too_thin(as_rotated(form, 3.0, 3.0, 4.0, 4.0), form)
     assert too_thin(as_rotated(form, 3.0, 3.0, 3.9, 9.0), form)
@@ -271,3 +255,23 @@ def test_points_and_a_visibility(full, size, data):
     assert (scaled[..., 0] <= size[1]).all()
     assert (scaled[..., 1] <= size[0]).all()
     assert scaled.shape == points.shape
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_bounds(form):
+    def check(*box):
+        check_bounds(as_rotated(form, *box), form, (40, 60), "boxes")
+
+    check(0.0, 0.0, 60.0, 40.0)
+    check(-30.0, -30.0, 61.0, 41.0)
+    check(70.0, 5.0, 90.0, 9.0)
+    check_bounds(torch.zeros(0, FORMATS[form]), form, (40, 60), "boxes")
+    for box in (
+        (150.0, 5.0, 160.0, 9.0),
+        (5.0, 90.0, 9.0, 95.0),
+        (-90.0, 5.0, -80.0, 9.0),
+    ):
+        with pytest.raises(ValueError, match=f"1 boxes outside .* is {form} "):
+            check(*box)
+    with pytest.raises(ValueError, match="outside"):
+        check(math.nan, 5.0, 9.0, 9.0)

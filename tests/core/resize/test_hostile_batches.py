@@ -266,8 +266,9 @@ class Walked(Mapping):
         return len(self._items)
 
 
-@pytest.mark.parametrize("resizer", [Resizer(), Resizer(targets={"mask": "mask"})])
-def test_a_batch_is_walked_once(resizer, monkeypatch):
+@pytest.mark.parametrize("policy", ["keep", "mask"])
+def test_a_batch_is_walked_once(policy, monkeypatch):
+    resizer = Resizer(targets={"mask": policy})
     monkeypatch.setattr(Walked, "walks", 0)
     mask = torch.zeros(2, 8, 10, dtype=torch.int64)
     batch = Walked({"image": image(), "mask": mask})
@@ -322,6 +323,14 @@ def test_nested_tensors(layout, where):
     if where == "x":
         small = keeping({**batch, "image": image()}, SMALL)
         assert small["x"] is ragged
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_nested_tensor_beside_plain_images():
+    ragged = nested((3, 8, 10), (3, 8, 10), layout=torch.strided)
+    for batch in ((image(), ragged), (ragged, image())):
+        with pytest.raises(TypeError, match="is a nested tensor"):
+            Resizer()(batch, SMALL)
 
 
 @pytest.mark.parametrize("convert", [torch.Tensor.to_sparse, torch.Tensor.to_mkldnn])
@@ -402,6 +411,13 @@ def test_complex_images():
             Resizer(targets={"mask": "mask"}),
         ),
         (([image(3), image(3)], [{"x": 1}, {}]), Resizer()),
+        ({"text": torch.rand(2, 7, 9), "image": image()}, Resizer()),
+        ([image(), image(2, 4), torch.zeros(2)], Resizer()),
+        (([image(), torch.rand(2, 3, 32, 40)], torch.zeros(2)), Resizer()),
+        (
+            {"image": image(), "mask": torch.zeros(2, 16, 20)},
+            Resizer(targets={"mask": "mask*2"}),
+        ),
     ],
 )
 def test_a_compiled_function_may_resize(batch, resizer):

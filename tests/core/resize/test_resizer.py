@@ -55,9 +55,9 @@ def test_mode_and_antialias_are_passed_on():
 def test_everything_else_is_left_alone():
     others = {
         "label": torch.zeros(2, dtype=torch.int64),
-        "mask": labels(2),
+        "classes": labels()[:8],
         "logits": torch.rand(2, 3, 7, 9),
-        "tokens": torch.rand(2, *FULL),  # 3 dims, and not first
+        "tokens": torch.rand(2, *FULL),  # as many as the pixels, by chance
         "array": np.ones((2, 3, *FULL)),
         "text": "a",
         "none": None,
@@ -73,7 +73,7 @@ def test_everything_else_is_left_alone():
 
 
 def test_three_dims_are_an_image_only_as_the_first_tensor():
-    first, second = images(3), images(3)
+    first, second = images(3), torch.rand(3, 7, 9)
     small, same = Resizer()(("a", first, second)[1:], SMALL)
     assert small.shape == (3, *SMALL)
     assert same is second
@@ -82,20 +82,20 @@ def test_three_dims_are_an_image_only_as_the_first_tensor():
 
 
 def test_several_inputs_of_the_size_of_the_first():
-    batch = [(images(), labels(2)), (images(2, 1, dtype=torch.uint8), images(2, 3, 4))]
-    (a, mask), (b, c) = Resizer()(batch, SMALL)
+    batch = [(images(), torch.zeros(2)), (images(2, 4), images(2, 3, 4))]
+    (a, label), (b, c) = Resizer()(batch, SMALL)
     for image in a, b, c:
         assert image.shape[-2:] == SMALL
-    assert mask is batch[0][1]
+    assert label is batch[0][1]
 
 
 def test_full_tells_the_images_from_other_tensors():
-    features = torch.rand(2, 8, 4, 4)
-    batch = (features, images())
-    assert Resizer()(batch, SMALL)[1] is batch[1]  # the first of 4 dims sets the size
-    same, small = Resizer()(batch, SMALL, full=FULL)
-    assert same is features
-    assert small.shape == (2, 3, *SMALL)
+    larger = torch.rand(2, 3, 32, 40)
+    batch = {"a": larger, "b": images()}
+    assert Resizer()(batch, SMALL)["b"] is batch["b"]  # the largest sets the size
+    small = Resizer()(batch, SMALL, full=FULL)
+    assert small["a"] is larger
+    assert small["b"].shape == (2, 3, *SMALL)
 
 
 def test_images_at_size_pass_untouched():
@@ -140,8 +140,9 @@ def test_named_images_are_exactly_these(selector, batch, resized):
 
 
 def test_named_images_may_differ_in_size():
-    small = Resizer(images=[0, 1])((images(), torch.rand(2, 3, 30, 30)), SMALL)
-    assert [image.shape for image in small] == [(2, 3, *SMALL)] * 2
+    batch = (images(), torch.rand(2, 3, 32, 40))
+    small = Resizer(images=[0, 1])(batch, (16, 20))
+    assert [image.shape for image in small] == [(2, 3, *SMALL), (2, 3, 16, 20)]
 
 
 def test_named_images_that_are_not_there():
@@ -189,7 +190,7 @@ def test_image_targets_are_blended():
     batch = (images(), heatmap)
     small = Resizer(targets={1: "image"})(batch, SMALL)
     assert torch.equal(small[1], resize(heatmap, SMALL))
-    assert Resizer()(batch, SMALL)[1] is heatmap
+    assert Resizer(targets={1: "keep"})(batch, SMALL)[1] is heatmap
 
 
 def test_keep_leaves_alone_what_looks_like_an_image():

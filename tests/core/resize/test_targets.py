@@ -352,13 +352,17 @@ def test_lists_by_name_and_targets_beside_them():
 
 def test_the_batch_itself_is_no_list_unless_it_is_named():
     pair = (torch.rand(3, 20, 40), torch.rand(3, 20, 40))
-    first, second = Resizer()(pair, 10)
+    with pytest.raises(
+        ValueError, match=r"batch\[1\] \(float32, shape \(3, 20, 40\)\)"
+    ):
+        Resizer()(pair, 10)
+    first, second = Resizer(targets={1: "keep"})(pair, 10)
     assert first.shape == (3, 10, 10)
     assert second is pair[1]
 
 
 def test_a_list_with_anything_else_in_it_is_none():
-    for other in (None, torch.zeros(3), torch.zeros(3, 20, 40, dtype=torch.int64)):
+    for other in (None, torch.zeros(3), torch.zeros(3, 20, 30, dtype=torch.int64)):
         batch = ([torch.rand(3, 20, 40), other], 1)
         assert Resizer()(batch, 10)[0][0].shape == (3, 10, 10)
     kept = Resizer(targets={(0, 1): "keep"})
@@ -533,3 +537,140 @@ def test_a_sized_loader_of_lists_must_give_one_size():
     assert loop.mismatched == 1
     with pytest.raises(ValueError, match="A sized loader must make them at one size"):
         loop(listed((32, 32), (32, 48)))
+
+
+# Targets of another resolution than their image
+
+
+@pytest.mark.parametrize("size", [(16, 12), (32, 24), (4, 4)])
+def test_targets_in_scale(size):
+    batch = {
+        "image": image(),
+        "mask": torch.randint(5, (2, 8, 12)),
+        "half": torch.rand(2, 3, 16, 24),
+        "large": torch.rand(2, 3, 64, 96),
+        "labels": torch.randint(5, (2, 96, 144)),
+        "flow": torch.ones(2, 2, 8, 12),
+    }
+    targets = {
+        "mask": "mask/4", "half": "image/2", "large": "image*2", "labels": "mask*3",
+        "flow": "flow/4",
+    }  # fmt: skip
+    resizer = Resizer(targets=targets)
+    small = resizer(batch, size)
+    height, width = size
+    quarter, half = (height // 4, width // 4), (height // 2, width // 2)
+    assert small["image"].shape[-2:] == size
+    for key, own, mode in (
+        ("mask", quarter, "nearest-exact"),
+        ("half", half, "bilinear"),
+        ("large", (2 * height, 2 * width), "bilinear"),
+        ("labels", (3 * height, 3 * width), "nearest-exact"),
+    ):
+        assert torch.equal(small[key], resize(batch[key], own, mode=mode)), key
+    assert small["flow"].shape == (2, 2, *quarter)
+    x, y = small["flow"][0, :, 0, 0].tolist()
+    assert (x, y) == pytest.approx((width / 48, height / 32))
+    assert resizer(batch, FULL) is batch
+    again = resizer(small, size, full=FULL)  # a loader that knows the size
+    assert all(again[key] is small[key] for key in small if key != "flow")
+
+
+@pytest.mark.parametrize(
+    ("policy", "shape", "size", "message"),
+    [
+        ("mask/4", (2, 9, 12), 16, r"1/4 of the 32x48 .*\(\.\.\., 8, 12\), not \(2, 9"),
+        ("mask/4", (2, *FULL), 16, r"1/4 of the 32x48 .*not \(2, 32, 48\)"),
+        ("image*2", (2, 3, *FULL), 16, r"2 times the 32x48 .*\(\.\.\., 64, 96\)"),
+        (
+            "mask/5",
+            (2, 6, 9),
+            10,
+            r"1/5 of the 32x48 .*a whole number, not \(2, 6, 9\)",
+        ),
+        ("mask/4", (7,), 16, r"not \(7,\)"),
+        ("mask/4", (2, 8, 12), 30, r"4 does not divide .* 30x30: .* multiple_of=4"),
+        ("flow/4", (2, 3, 8, 12), 16, "is optical flow"),
+    ],
+)
+def test_targets_that_are_not_in_scale(policy, shape, size, message):
+    batch = {"image": image(), "t": torch.rand(shape)}
+    with pytest.raises(ValueError, match=rf"batch\['t'\] .*{message}"):
+        Resizer(targets={"t": policy})(batch, size)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "mask/0", "mask/1", "mask/-4", "mask/", "mask/4.0", "mask*", "mask4", "/4",
+        "boxes/4", "keypoints*2", "keep/2", "mask//4", "mask/4/2", "mask/²", 4,
+        "mask/" + "9" * 9,
+    ],
+)  # fmt: skip
+def test_no_scale(policy):
+    with pytest.raises(ValueError, match=r"targets\['m'\] .* not .*\"mask/4\""):
+        Resizer(targets={"m": policy})
+
+
+def test_targets_in_scale_of_a_list_follow_their_own_image():
+    images = [torch.rand(3, 16, 40), torch.rand(3, 40, 16)]
+    heat = [{"heat": torch.rand(5, 4, 10)}, {"heat": torch.rand(5, 10, 4)}]
+    resizer = Resizer(targets={(1, ..., "heat"): "image/4"})
+    _, small = resizer((images, heat), 32, full=64)
+    assert [item["heat"].shape for item in small] == [(5, 2, 5), (5, 5, 2)]
+
+
+# Boxes that reach over the edge of their image
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [[-20.0, -5, 30, 30], [40, 20, 70, 60]],
+        [[-20.0, -20, -5, -5]],
+        [[50.0, 33, 60, 40], [1, 1, 2, 2]],
+        [[0.0, 0, 0, 0]],
+        [[0.0, 0, 1, 1]],
+        [[-40.0, -30, 90, 60]],
+    ],
+)
+def test_boxes_over_the_edge_are_scaled(boxes):
+    boxes = torch.tensor(boxes)
+    typed = tv.BoundingBoxes(boxes, format="XYXY", canvas_size=FULL)
+    wanted = boxes * torch.tensor([0.25, 0.5] * 2)
+    _, plain, small = Resizer(targets={1: "boxes"})([image(), boxes, typed], SMALL)
+    assert torch.equal(plain, wanted)
+    assert torch.equal(small.as_subclass(torch.Tensor), wanted)
+
+
+def test_typed_boxes_are_taken_wherever_they_are():
+    values = torch.tensor([[0.1, 0.2, 0.5, 0.6], [900.0, 900, 950, 990]])
+    for mode in "soft", "hard", None:
+        try:
+            boxes = tv.BoundingBoxes(
+                values, format="XYXY", canvas_size=FULL, clamping_mode=mode
+            )
+        except TypeError:  # an older torchvision
+            boxes = tv.BoundingBoxes(values, format="XYXY", canvas_size=FULL)
+        small = Resizer()([image(), boxes], SMALL)[1]
+        assert small.canvas_size == SMALL
+        plain = values * torch.tensor([0.25, 0.5] * 2)
+        torch.testing.assert_close(small.as_subclass(torch.Tensor), plain)
+        assert getattr(small, "clamping_mode", mode) == mode
+
+
+@pytest.mark.parametrize(
+    ("boxes", "message"),
+    [
+        ([[0.1, 0.2, 0.5, 0.6], [0.0, 0.0, 1.0, 1.0]], r"no number above 1.*\"keep\""),
+        ([[300.0, 200, 400, 300], [1, 1, 9, 9]], r"1 boxes outside .*32x48"),
+        ([[-400.0, 20, -300, 30]], r"1 boxes outside"),
+        ([[1.0, 2, 3, 4], [float("nan"), 1, 2, 3]], r"1 boxes .*\[nan, 1.0"),
+        ([[1.0, 2, float("inf"), 4]], r"1 boxes .*inf"),
+        ([[900, 900, 950, 950]], r"1 boxes outside"),
+    ],
+)
+def test_boxes_that_cannot_be_in_pixels_of_the_image(boxes, message):
+    batch = [image(), torch.tensor(boxes)]
+    with pytest.raises(ValueError, match=rf"batch\[1\] .*{message}"):
+        Resizer(targets={1: "boxes"})(batch, SMALL)

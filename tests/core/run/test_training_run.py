@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
+from upsize.resize import Resizer
 from upsize.run import BatchCounter, Options, TrainingRun
 from upsize.schedule import Phases, Ramp
 
@@ -40,7 +42,69 @@ class TestPlan:
         run.end_epoch()
         assert trained(run, clock, 4) == [16, 16, 24, 32]
         assert run.plan is not None
-        assert said == [run.plan]
+        assert said == [run.plan.summary(), "resizing batch 3x32x32"]
+
+    def test_what_is_resized_is_said_once_with_the_first_training_batch(self) -> None:
+        clock, said = counter(), []
+        options = Options(Ramp(final_size=32, increase_by=8))
+        run = TrainingRun(options, clock, say=said.append)
+        batch = {"text": torch.rand(2, 77, 64), "image": images(), "label": 1}
+        assert said == [run.plan.summary()]  # type: ignore[union-attr]
+        run.validate(batch)
+        for _ in range(2):
+            assert run.train(batch)["image"].shape[-1] == 16
+            assert said[1:] == [
+                'resizing batch["image"] 3x32x32; leaving "text", "label"'
+            ]
+            clock.count()
+
+    def test_a_silent_run_warns_where_it_cannot_know(self) -> None:
+        batch = {"image": images(), "y": images(16), "label": 1}
+        run = TrainingRun(QUIET, counter())
+        with pytest.warns(
+            UserWarning, match='leaving "y", "label": name all images in'
+        ):
+            assert run.train(batch)["y"] is batch["y"]
+        run.train(batch)  # warnings are errors: not again
+        keep = Resizer(targets={"y": "keep"})
+        for options in (
+            replace(QUIET, resizer=keep),
+            replace(QUIET, resizer=Resizer(images="image")),
+        ):
+            TrainingRun(options, counter()).train(batch)
+        TrainingRun(QUIET, counter(), say=None).train(batch)  # another process
+
+    def test_crops_of_two_sizes_grow_together(self) -> None:
+        clock = counter()
+        run = TrainingRun(QUIET, clock)
+        seen = []
+        for _ in range(4):
+            crops, _ = run.train(([images(12), images(), images()], torch.zeros(2)))
+            seen.append([crop.shape[-1] for crop in crops])
+            clock.count()
+        assert seen == [[6, 16, 16], [6, 16, 16], [9, 24, 24], [12, 32, 32]]
+
+    def test_a_sized_loader_makes_crops_of_two_sizes(self) -> None:
+        run = TrainingRun(Options(Ramp(final_size=32), verbose=False), counter())
+        next(run.sizes_ahead())
+        small = [images(6), images(16)]
+        assert run.train(small) is small
+        assert [crop.shape[-1] for crop in run.train([images(12), images()])] == [6, 16]
+        assert run.mismatched == 1
+
+    def test_the_full_size_is_that_of_the_image_that_has_it(self) -> None:
+        run = TrainingRun(Options(Ramp(final_size=32), verbose=False), counter())
+        pair = run.train((images(32), images(64)))
+        assert [image.shape[-1] for image in pair] == [16, 32]
+
+    def test_labels_in_the_shape_of_images_are_refused_at_the_first_batch(self) -> None:
+        one = torch.rand(2, 1, 32, 32)
+        batch = (one, (one > 0.5).float())
+        with pytest.raises(ValueError, match=r"batch\[1\] .*targets=\{1: \"mask\"\}"):
+            TrainingRun(QUIET, counter()).train(batch)
+        masks = replace(QUIET, resizer=Resizer(targets={1: "mask"}))
+        _, mask = TrainingRun(masks, counter()).train(batch)
+        assert mask.unique().tolist() == [0, 1]
 
     @pytest.mark.parametrize("how", ["validate", "at_full_size", "preallocate"])
     def test_of_another_first_use(self, how: str) -> None:

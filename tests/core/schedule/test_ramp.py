@@ -334,3 +334,8 @@ def test_a_misspelt_field_is_refused_with_the_one_that_is_meant(
     assert ("did you mean" in text) == (meant is not None)
     assert f"did you mean {meant}? Its fields are initial_size," in text or not meant
     assert len(text) < 1000
+
+
+def test_a_schedule_is_one_already() -> None:
+    schedule = Ramp(final_size=64)
+    assert Ramp.model_validate(schedule) is schedule

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from upsize.loading._context import SampleSize, current_size
 from upsize.loading._images._files import REDUCTIONS, open_file
+from upsize.loading._kept import KEPT
+from upsize.loading._reduction import may_reduce
 from upsize.schedule import Size
 from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import require_whole_number
@@ -48,9 +50,33 @@ def _reduction(image: Size, sample: SampleSize, cover: int | None) -> int:
     return next(n for n in REDUCTIONS if n == 1 or -(-short // n) >= need)
 
 
+@overload
 def open_image(
-    path: str | PathLike[str], *, exif: bool = False, cover: int | None = None
-) -> Image.Image:
+    path: str | PathLike[str],
+    *,
+    exif: bool = False,
+    cover: int | None = None,
+    return_scale: Literal[False] = False,
+) -> Image.Image: ...
+
+
+@overload
+def open_image(
+    path: str | PathLike[str],
+    *,
+    exif: bool = False,
+    cover: int | None = None,
+    return_scale: Literal[True],
+) -> tuple[Image.Image, float]: ...
+
+
+def open_image(
+    path: str | PathLike[str],
+    *,
+    exif: bool = False,
+    cover: int | None = None,
+    return_scale: bool = False,
+) -> Image.Image | tuple[Image.Image, float]:
     """Open an image as RGB; a JPEG no larger than the sample's size needs.
 
     A drop-in ``loader=`` for torchvision's ``ImageFolder`` and its like. At full size
@@ -58,6 +84,11 @@ def open_image(
     At a smaller size a JPEG is decoded at 1/2, 1/4 or 1/8 of its sides, whichever is
     the smallest that covers the need. Take :class:`RandomResizedCropDecode` where
     random parts of an image are enlarged.
+
+    Boxes, keypoints and masks of a file are in its pixels. If samples have any, take
+    the scale and multiply them. Without ``return_scale``, :func:`sized` notices that
+    they are there, and images stay whole. So they do where a transform crops, or counts
+    pixels, before the resize.
 
     Args:
         path: An image file of any kind that Pillow knows. Grey, palettes, CMYK,
@@ -71,10 +102,14 @@ def open_image(
             the sample's size to the full one. ``None``: not known, so that both sides
             keep at least this ratio to the original's, which enlarges no part of it
             more than at full size.
+        return_scale: Whether to return the scale as well, and to reduce the image
+            whatever else is in the sample.
 
     Returns:
         The image in mode "RGB". Its sides are those of the original divided by 1, 2, 4
-        or 8 and rounded up; only a JPEG's are divided.
+        or 8 and rounded up; only a JPEG's are divided. With ``return_scale``, the image
+        and 1.0, 0.5, 0.25 or 0.125, by which a position in the file is multiplied to
+        get that in the image; ``image.info["upsize_scale"]`` has it in any case.
 
     Raises:
         OSError: When there is no such file, or it must not be read.
@@ -92,14 +127,21 @@ def open_image(
         >>> open_image(path).size
         (500, 375)
         >>> with sample_size(Size(112, 112), full=Size(224, 224)):
-        ...     open_image(path).size
-        (250, 188)
+        ...     image, scale = open_image(path, return_scale=True)
+        >>> image.size, [scale * side for side in (100, 40, 300, 200)]  # and a box
+        ((250, 188), [50.0, 20.0, 150.0, 100.0])
     """
     if cover is not None:
         cover = require_whole_number("cover", cover)
     sample = current_size()
     with open_file(path, exif=exif) as file:
-        if sample is None:
-            return file.rgb(fast=False)
-        reduction = _reduction(file.size, sample, cover) if file.reducible else 1
-        return file.rgb(reduction)
+        reduction = 1
+        if sample is not None and file.reducible:
+            reduction = _reduction(file.size, sample, cover)
+            if reduction > 1 and not return_scale and not may_reduce():
+                reduction = 1
+        image = file.rgb(reduction, fast=sample is not None)
+    image.info["upsize_scale"] = scale = 1 / reduction
+    if reduction > 1:
+        KEPT.add(image)
+    return (image, scale) if return_scale else image

@@ -10,14 +10,14 @@ from typing import Any
 
 from torch import nn
 
+from upsize.models._adapt._sizes import check_taken
 from upsize.models._adaptation import Adaptation
 from upsize.models._kinds import Note
 from upsize.models._probe import check_plan
-from upsize.models._report import spell_multiple
 from upsize.run._restoring import Restoring
 from upsize.schedule import Plan, Size
 
-__all__ = ["adapt"]
+__all__ = ["adapt", "adapt_parts"]
 
 # A library that is not imported cannot have made the model.
 _LIBRARIES = ("timm", "torchvision", "transformers")
@@ -41,7 +41,9 @@ def adapt(model: nn.Module, plan: Plan | None = None) -> Adaptation:
     * timm ``MaxxVit``, torchvision ``MaxVit``: as many windows as at the model's own size,
       each as large as the feature map then asks for.
     * torchvision ``VisionTransformer``: position embedding interpolated, bicubic.
-    * transformers: ``interpolate_pos_encoding=True`` for each forward that takes it.
+    * transformers: ``interpolate_pos_encoding=True`` for each forward that takes it, at
+      other sizes than the model's own. Models for images that are not square get
+      positions interpolated on their own grid. Legal sizes are found by trying.
 
     Args:
         model: A model, or one that holds such models, wrapped or not.
@@ -71,14 +73,16 @@ def adapt(model: nn.Module, plan: Plan | None = None) -> Adaptation:
         raise TypeError(f"model must be a Module, not a {type(model).__name__}")
     plan = None if plan is None else check_plan(plan)
     with Restoring() as changes:
-        notes = list(_adapt_all(model, changes))
+        notes = list(adapt_parts(model, changes))
         multiple = _common(notes, model)
-        _check_sizes(plan, multiple)
+        if plan is not None:
+            for note in notes:
+                check_taken(plan, note, strict=True)
         kept = changes.pop_all()
     return Adaptation(kept, tuple(note.text for note in notes), multiple)
 
 
-def _adapt_all(module: nn.Module, changes: Restoring) -> Iterator[Note]:
+def adapt_parts(module: nn.Module, changes: Restoring) -> Iterator[Note]:
     """Adapt the outermost known models, without looking inside them."""
     for library in _LIBRARIES:
         if library in sys.modules and _is_from(module, library):
@@ -87,7 +91,7 @@ def _adapt_all(module: nn.Module, changes: Restoring) -> Iterator[Note]:
                 yield note
                 return
     for child in module.children():
-        yield from _adapt_all(child, changes)
+        yield from adapt_parts(child, changes)
 
 
 def _is_from(module: nn.Module, library: str) -> bool:
@@ -114,20 +118,3 @@ def _common(notes: list[Note], model: nn.Module) -> Size:
     for note in notes:
         multiple = Size(*map(lcm, multiple, note.multiple_of))
     return multiple
-
-
-def _check_sizes(plan: Plan | None, multiple: Size) -> None:
-    """Refuse a plan with sizes that the adapted model does not take."""
-    if plan is None:
-        return
-    bad = [
-        str(size)
-        for size in plan.sizes
-        if size.height % multiple.height or size.width % multiple.width
-    ]
-    if bad:
-        raise ValueError(
-            f"the plan has sizes that are not multiples of {spell_multiple(multiple)}, as "
-            f"this model needs: {', '.join(bad)}; give the schedule "
-            f"multiple_of={spell_multiple(multiple)}"
-        )

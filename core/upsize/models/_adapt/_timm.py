@@ -44,7 +44,12 @@ def adapt_timm(module: nn.Module, changes: Restoring) -> Note | None:
             "dynamic_img_size=True or strict_img_size=False, give that to "
             "timm.create_model"
         )
-    return Note(f"{name_of(module)} takes other sizes by itself")
+    how, embed = " takes other sizes by itself", getattr(module, "patch_embed", None)
+    if type(embed) is not PatchEmbed:
+        return Note(name_of(module), how, changed=False)
+    multiple = _patches(embed, module)[1]
+    strict = embed.img_size is not None  # else it cuts what does not fill a patch
+    return Note(name_of(module), how, multiple, strict, changed=False)
 
 
 def _patches(embed: nn.Module, owner: nn.Module) -> tuple[PatchEmbed, Size]:
@@ -62,22 +67,24 @@ def _adapt_vit(model: VisionTransformer, changes: Restoring) -> Note:
     embed, multiple = _patches(model.patch_embed, model)
     name = name_of(model)
     if model.dynamic_img_size:
-        return Note(f"{name} is made for any size (dynamic_img_size)", multiple)
+        how = " is made for any size (dynamic_img_size)"
+        return Note(name, how, multiple, changed=False)
     changes.set(embed, "strict_img_size", False)
     changes.set(embed, "flatten", False)
     changes.set(embed, "output_fmt", Format.NHWC)
     changes.set(model, "dynamic_img_size", True)
-    return Note(f"{name}: position embedding interpolated at each size", multiple)
+    return Note(name, ": position embedding interpolated at each size", multiple)
 
 
 def _adapt_swin(model: SwinTransformer | SwinTransformerV2, changes: Restoring) -> Note:
     embed, multiple = _patches(model.patch_embed, model)
     name = name_of(model)
     if not embed.strict_img_size:
-        return Note(f"{name} is made for any size (strict_img_size=False)", multiple)
+        how = " is made for any size (strict_img_size=False)"
+        return Note(name, how, multiple, changed=False)
     changes.set(embed, "strict_img_size", False)
     changes.set(model, "dynamic_img_size", True)
     for block in model.modules():
         if isinstance(block, SwinTransformerBlock | SwinTransformerV2Block):
             changes.set(block, "dynamic_mask", True)
-    return Note(f"{name}: windows kept, features padded to them", multiple)
+    return Note(name, ": windows kept, features padded to them", multiple)

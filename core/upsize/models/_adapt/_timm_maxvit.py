@@ -125,7 +125,8 @@ def adapt_maxvit(model: MaxxVit, changes: Restoring) -> Note:
                 steps = _adapt_block(module, model, info["reduction"], changes)
                 multiple = Size(*map(lcm, multiple, steps))
     return Note(
-        f"{name}: as many windows as at its own size, their biases interpolated",
+        name,
+        ": as many windows as at its own size, their biases interpolated",
         multiple,
     )
 

@@ -26,7 +26,7 @@ class _AnySizeEncoder(Encoder):  # type: ignore[misc] # torchvision has no types
         grid: tuple[int, int],
     ) -> Tensor:
         position = self.pos_embedding
-        own = round((position.shape[1] - 1) ** 0.5)
+        own = round((int(position.shape[1]) - 1) ** 0.5)
         if grid != (own, own):
             position = _resized(position, own, grid)
         encoded: Tensor = self.ln(self.layers(self.dropout(input + position)))
@@ -39,6 +39,9 @@ class _AnySizeVisionTransformer(VisionTransformer):  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
         patch = self.patch_size
         height, width = x.shape[-2:]
+        # In a trace, which is of one size, sides are tensors.
+        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+            height, width = int(height), int(width)
         if height % patch or width % patch:
             raise ValueError(
                 f"images of {height}x{width} do not divide into patches of {patch} "
@@ -71,7 +74,7 @@ def adapt_torchvision(module: nn.Module, changes: Restoring) -> Note | None:
         return adapt_maxvit(module, changes)
     # Their other classifiers pool whatever is left of the image, Swin pads to windows.
     if type(module) in vars(models).values():
-        return Note(f"{name_of(module)} takes other sizes by itself")
+        return Note(name_of(module), " takes other sizes by itself", changed=False)
     return None
 
 
@@ -79,7 +82,7 @@ def _adapt_vit(model: VisionTransformer, changes: Restoring) -> Note:
     name = name_of(model)
     patch = model.patch_size
     note = Note(
-        f"{name}: position embedding interpolated at each size", Size(patch, patch)
+        name, ": position embedding interpolated at each size", Size(patch, patch)
     )
     if type(model) is _AnySizeVisionTransformer:
         return note

@@ -66,7 +66,8 @@ def adapt_maxvit(model: MaxVit, changes: Restoring) -> Note:
                 multiple = lcm(multiple, 4 * 2**stage * layer.n_partitions)
                 _adapt_layer(layer, changes)
     return Note(
-        f"{name_of(model)}: as many windows as at its own size, their biases "
+        name_of(model),
+        ": as many windows as at its own size, their biases "
         "interpolated; square images only",
         Size(multiple, multiple),
     )

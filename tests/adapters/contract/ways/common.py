@@ -43,6 +43,7 @@ class Job:
     accumulate: int = 1
     dropout: float = 0.0
     validate: bool = False  # after each epoch
+    valid_side: int = 32  # of the validation images
 
     upsize: bool = True
     schedule: Any = RAMP
@@ -65,13 +66,19 @@ class Job:
     kept: Callable[[int, Path], None] | None = None  # told of each whole checkpoint
     resume: Path | None = None
 
-    def loaded(self, skip: int = 0) -> DataLoader[Any]:
-        """Return the batches of an epoch, or what is left of them."""
-        data = self.data
+    def loaded(
+        self, skip: int = 0, data: Dataset[Any] | None = None
+    ) -> DataLoader[Any]:
+        """Return the batches of an epoch, or what is left of them; or of other data."""
+        data = self.data if data is None else data
         if skip:
             data = Subset(data, range(skip * BATCH, len(data)))  # type: ignore[arg-type]
         # Its own generator: to iterate draws nothing from the global one.
         return DataLoader(data, BATCH, generator=torch.Generator())
+
+    def validation(self) -> Dataset[Any]:
+        """Return the validation images."""
+        return self.data if self.valid_side == 32 else labelled(self.valid_side)
 
     def position(self, step: int) -> tuple[int, int]:
         """Return the epoch and the batch in it that follow so many optimizer steps."""

@@ -57,6 +57,7 @@ class Fastai(Way):
         "state after an error": "fastai saves no state of callbacks",
         "step in the state": "fastai saves no state of callbacks",
         "mid-epoch data": "fastai resumes between epochs",
+        "targets by their shape": "fastai tells targets from inputs, and has resize_targ",
     }
     stages = ("validate", "get_preds", "lr_find")
 
@@ -65,7 +66,7 @@ class Fastai(Way):
         if job.loader != "plain":
             small = sized(loader, set_size=job.set_size)
             loader = small if job.loader == "sized" else loader
-        valid: Any = job.loaded() if job.validate else []
+        valid: Any = job.loaded(data=job.validation()) if job.validate else []
         cbs: list[Any] = [Watch(job, done)]
         if job.accumulate > 1:
             cbs.append(GradientAccumulation(job.accumulate * BATCH))

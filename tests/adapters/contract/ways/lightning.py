@@ -146,8 +146,9 @@ class Lightning(Way):
                 fit_loop=made.fit_loop, loader=loader,
             )  # fmt: skip
             try:
+                valid = job.loaded(data=job.validation()) if job.validate else None
                 made.fit(
-                    module, loader, job.loaded() if job.validate else None,
+                    module, loader, valid,
                     ckpt_path=None if job.resume is None else str(job.resume),
                 )  # fmt: skip
             finally:

@@ -26,6 +26,7 @@ class Loop(Way):
         "two instances": "a loop calls those that it wants to",
         "second fit": "a loop makes a ProgressiveResize for each run",
         "full size of the images": "a loop names its full size",
+        "errors of the model": "a loop runs the model, and upsize does not see its errors",
     }
 
     def fit(self, job: Job, net: Net, done: Trained) -> None:

@@ -71,8 +71,9 @@ class Watch(TrainerCallback):
         self.done.keep(step, self.job.folder / f"checkpoint-{step}")
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any, **_: Any) -> None:
-        if "image_size" in logs and "loss" not in logs:
-            self.done.report(state.global_step, logs["image_size"])
+        side, told = logs.get("image_size"), self.done.reported
+        if side is not None and (not told or told[-1][1] != side):
+            self.done.report(state.global_step - 1, side)  # after its first step
 
 
 class Transformers(Way):
@@ -108,7 +109,7 @@ class Transformers(Way):
                 "sized": job.loader == "sized", "set_size": job.set_size,
             }  # fmt: skip
         return (Resized if job.upsize else Plain)(
-            Named(net, done), args, train_dataset=job.data, eval_dataset=job.data,
+            Named(net, done), args, train_dataset=job.data, eval_dataset=job.validation(),
             data_collator=_named, callbacks=[Watch(job, done)],
             compute_loss_func=lambda outputs, labels, num_items_in_batch=None: (
                 net.loss(outputs["logits"], labels) / job.accumulate

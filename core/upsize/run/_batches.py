@@ -1,0 +1,68 @@
+"""The batches of an epoch, as a loop takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+__all__ = ["Batches", "length_of"]
+
+
+class Batches:
+    """A pass over a loader; as long as the loader, and each ``iter`` is another pass.
+
+    Args:
+        loader: The loader.
+        begin: Called with the loader for each pass; returns its iterator.
+
+    Example:
+        >>> batches = Batches([1, 2, 3], iter)
+        >>> len(batches), next(batches), list(batches), list(batches)
+        (3, 1, [2, 3], [1, 2, 3])
+    """
+
+    def __init__(
+        self,
+        loader: Iterable[Any],
+        begin: Callable[[Iterable[Any]], Iterator[Any]],
+    ) -> None:
+        self._loader, self._begin = loader, begin
+        self._begun: Iterator[Any] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of batches.
+
+        Raises:
+            TypeError: When the loader does not know it.
+        """
+        length = length_of(self._loader)
+        if length is None:
+            raise TypeError(f"a {type(self._loader).__name__} has no length here")
+        return length
+
+    def __bool__(self) -> bool:
+        return True  # not by its length, which may be unknown
+
+    def __iter__(self) -> Iterator[Any]:
+        # Not the object itself: the pass must end when a loop is left, even if a
+        # progress bar keeps the object.
+        begun, self._begun = self._begun, None
+        return self._begin(self._loader) if begun is None else begun
+
+    def __next__(self) -> Any:
+        if self._begun is None:
+            self._begun = self._begin(self._loader)
+        return next(self._begun)
+
+
+def length_of(loader: Any) -> int | None:
+    """Return the number of batches of a loader; ``None``: it does not know.
+
+    Example:
+        >>> length_of([1, 2]), length_of(iter([1, 2]))
+        (2, None)
+    """
+    try:
+        return len(loader)
+    except TypeError:  # also a DataLoader of an iterable dataset
+        return None
