@@ -339,3 +339,8 @@ def test_a_misspelt_field_is_refused_with_the_one_that_is_meant(
 def test_a_schedule_is_one_already() -> None:
     schedule = Ramp(final_size=64)
     assert Ramp.model_validate(schedule) is schedule
+
+
+def test_other_data_is_refused() -> None:
+    with pytest.raises(ValidationError, match="valid dictionary or instance of Ramp"):
+        Ramp.model_validate([224])
