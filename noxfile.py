@@ -107,7 +107,7 @@ def docs(session: nox.Session) -> None:
         external=True,
     )
     session.run(
-        _python(session), "tests.built_site.py", "docs/_build/html", external=True
+        _python(session), "tests/built_site.py", "docs/_build/html", external=True
     )
 
 

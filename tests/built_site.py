@@ -1,4 +1,4 @@
-"""Check the built documentation: `python tests.built_site.py docs/_build/html`.
+"""Check the built documentation: `python tests/built_site.py docs/_build/html`.
 
 What a page shows comes from code that ran while it was built, so only the built page
 tells whether a picture is there, or a progress bar's control codes are.

@@ -10,6 +10,8 @@ __all__ = ["StepWatch"]
 # A gradient scaler skips some of the first steps, and a batch may be left out: only
 # the same thing three times running is a habit.
 _HABIT = 3
+# Batches after which the watch ends if no optimizer of PyTorch has made a step.
+_SILENT = 1000
 
 
 class StepWatch:
@@ -62,7 +64,8 @@ class StepWatch:
         self._batches, self._steps = 0, Counter[int]()
         self._gap += batches
         if not self._known:
-            return None  # perhaps no optimizer of PyTorch
+            self.is_sure = self._gap >= _SILENT
+            return None
         return (
             self._check_single(batches, ends_epoch=ends_epoch)
             or self._check_crowded(batches, steps)

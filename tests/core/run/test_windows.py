@@ -177,3 +177,12 @@ def test_windows_of_one_batch_where_more_are_asked_for() -> None:
     assert texts[:2] == [None, None]
     assert "every batch counts as a step, not every 4" in str(texts[2])
     assert str(texts[2]).endswith("4 times too fast; use 4")
+
+
+def test_the_watch_ends_where_no_optimizer_of_pytorch_steps() -> None:
+    watch = StepWatch(1, "accumulate={}".format)
+    for _ in range(999):
+        assert watch.count([], ends_window=True) is None
+    assert not watch.is_sure
+    assert watch.count([], ends_window=True) is None
+    assert watch.is_sure
