@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from difflib import get_close_matches
 from reprlib import Repr
 from typing import Any
+
+from upsize.schedule._fields import nearest
 
 __all__ = ["Value", "meant", "parse", "shown"]
 
@@ -34,8 +35,8 @@ def meant(name: str, known: Iterable[str]) -> str:
         >>> meant("fastxtnd", ["composer", "fastxtend"]), meant("adam", ["composer"])
         ('; did you mean fastxtend?', '')
     """
-    near = get_close_matches(name[:80], list(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest(name, known)
+    return "" if near is None else f"; did you mean {near}?"
 
 
 def parse(text: str) -> Value:

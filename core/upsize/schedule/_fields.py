@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Any
 
 from upsize.schedule._shown import shown
 
-__all__ = ["check_named", "check_names"]
+__all__ = ["check_named", "check_names", "nearest"]
 
-_LONGEST = 40
+_LONGEST = 80
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return which known name is likely meant; ``None``: none of them.
+
+    Example:
+        >>> nearest("fastxtnd", ["composer", "fastxtend"])
+        'fastxtend'
+    """
+    return next(iter(get_close_matches(name[:_LONGEST], list(known), 1)), None)
 
 
 def check_named(owner: str, fields: Collection[str], values: tuple[Any, ...]) -> None:
@@ -44,12 +54,8 @@ fields are initial_size, final_size
     for name in given:
         if name in fields:
             continue
-        near = (
-            get_close_matches(name, fields, 1)
-            if isinstance(name, str) and len(name) <= _LONGEST
-            else []
-        )
-        hint = f": did you mean {near[0]}? Its" if near else "; its"
+        near = nearest(name, fields) if isinstance(name, str) else None
+        hint = "; its" if near is None else f": did you mean {near}? Its"
         raise ValueError(
             f"{owner} has no field {shown(name)}{hint} fields are {', '.join(fields)}"
         )
