@@ -8,6 +8,8 @@ from typing import Any
 from accelerate.data_loader import DataLoaderStateMixin
 from torch.utils.data import DataLoader
 
+from upsize.run._batches import innermost
+
 __all__ = ["check_loader", "check_prepared", "prepared_in"]
 
 
@@ -20,7 +22,7 @@ def check_loader(loader: Any) -> None:
     Raises:
         ValueError: When it is such a loader, or cannot be iterated.
     """
-    inner = _innermost(loader)
+    inner = innermost(loader)
     if isinstance(inner, DataLoader) or not isinstance(inner, Iterable):
         check_prepared(inner)
 
@@ -37,12 +39,5 @@ def check_prepared(loader: Any) -> None:
 
 def prepared_in(loader: Any) -> Any:
     """Return the prepared loader that is given, or is in a progress bar, if any."""
-    inner = _innermost(loader)
+    inner = innermost(loader)
     return inner if isinstance(inner, DataLoaderStateMixin) else None
-
-
-def _innermost(loader: Any) -> Any:
-    """Return what a progress bar of tqdm iterates over, or the loader itself."""
-    while not isinstance(loader, DataLoader) and hasattr(loader, "iterable"):
-        loader = loader.iterable
-    return loader

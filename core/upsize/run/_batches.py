@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-__all__ = ["Batches", "length_of"]
+from torch.utils.data import DataLoader
+
+__all__ = ["Batches", "innermost", "length_of"]
 
 
 class Batches:
@@ -66,3 +68,16 @@ def length_of(loader: Any) -> int | None:
         return len(loader)
     except TypeError:  # also a DataLoader of an iterable dataset
         return None
+
+
+def innermost(loader: Any) -> Any:
+    """Return what a progress bar of tqdm iterates over, or the loader itself.
+
+    Example:
+        >>> from tqdm import tqdm
+        >>> innermost(tqdm([1, 2], disable=True))
+        [1, 2]
+    """
+    while not isinstance(loader, DataLoader) and hasattr(loader, "iterable"):
+        loader = loader.iterable
+    return loader

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from upsize.run._batches import Batches, length_of
+from upsize.run._batches import Batches, innermost, length_of
 from upsize.run._counter import BatchCounter, Position
 from upsize.run._epochs import (
     beyond_epoch,
@@ -150,7 +150,7 @@ class LoopRun:
         counter, length = self._counter, length_of(loader)
         counter.settle()
         left = self._begin(length)
-        inside = getattr(loader, "iterable", loader)  # of a progress bar
+        inside = innermost(loader)
         self._run.draw_from(inside if hasattr(inside, "dataset") else None)
         with counter.watching():
             for batch in loader:
