@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -21,7 +22,7 @@ ROOTS = ["core", "adapters"]
 SOURCES = [*ROOTS, "tests", "docs", "noxfile.py"]
 
 # Of the wheel: all that is in it is code, a quarter of it docstrings.
-MOST_BYTES = 440_000
+MOST_BYTES = 480_000
 
 # One environment with torch serves all sessions that need them: it holds
 # several gigabytes.
@@ -40,9 +41,17 @@ def everything(session: nox.Session) -> None:
     """Install the project, the demo and every tool, once for all sessions below."""
     groups = ["test", "types", "docs"]
     session.install(
-        "-e",
+        *("--no-compile", "-e"),
         ".[demo,fastai,lightning,accelerate,transformers,jpeg]",
         *(f"--group={group}" for group in groups),
+    )
+    # pip compiles in one process, and this in one for each core. Before tests import
+    # the files: there the warnings of other projects' code would be errors.
+    session.run(
+        *("python", "-m", "compileall", "-q", "-j", "0", str(EVERYTHING)),
+        env={"PYTHONWARNINGS": "ignore"},
+        success_codes=[0, 1],  # a few files of other projects are templates
+        silent=True,
     )
 
 
@@ -66,8 +75,14 @@ def core(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types with mypy --strict and with pyright."""
     python = _python(session)
-    session.run(python, "-m", "mypy", external=True)
-    session.run(python, "-m", "pyright", "--pythonpath", python, external=True)
+    commands = [["mypy"], ["pyright", "--pythonpath", python]]
+    with ThreadPoolExecutor() as pool:  # side by side: each needs one core
+        list(
+            pool.map(
+                lambda command: session.run(python, "-m", *command, external=True),
+                commands,
+            )
+        )
 
 
 @nox.session(venv_backend="none", requires=["everything"])
@@ -76,8 +91,9 @@ def tests(session: nox.Session) -> None:
     session.run(
         _python(session),
         *("-m", "pytest", "--ignore=tests/benchmarks", "--ignore=tests/fuzz"),
-        # In two processes; a file is run by one of them, with what it shares.
-        *("-n", "2", "--dist=loadfile", "--durations=10"),
+        # In three processes, since many tests wait for others that they start; a file
+        # is run by one of them, with what it shares.
+        *("-n", "3", "--dist=loadfile", "--durations=10"),
         *("--cov", "--cov-report=term", "--cov-fail-under=100"),
         *session.posargs,
         external=True,
@@ -137,24 +153,28 @@ def package(session: nox.Session) -> None:
         session.run("mypy", "--strict", "user.py")
         # Without its extra the command says how to get it, and fails.
         session.run("upsize", success_codes=[1])
-        session.run("python", "-P", "-m", "upsize.cli", success_codes=[1])
-    for extra, examples in SMALL_EXTRAS.items():
-        _use(session, wheel, extra, *examples)
+        session.run("python", "-P", "-m", "upsize", success_codes=[1])
+    with ThreadPoolExecutor() as pool:
+        rooms = list(pool.map(lambda extra: _room(session, wheel, extra), SMALL_EXTRAS))
+    for room, examples in zip(rooms, SMALL_EXTRAS.values(), strict=True):
+        _use(session, room, *examples)
 
 
-def _use(session: nox.Session, wheel: Path, extra: str, *examples: list[str]) -> None:
-    """Install the wheel with an extra alone in a fresh environment, and run examples.
-
-    Outside of the clone; the environment is deleted afterwards.
-    """
-    folder = Path(session.create_tmp()).resolve()
-    room = folder / "room"
+def _room(session: nox.Session, wheel: Path, extra: str) -> Path:
+    """Install the wheel with an extra alone in a fresh environment, outside of the clone."""
+    room = Path(session.create_tmp()).resolve() / f"room-{extra}"
     session.run("python", "-m", "venv", "--clear", str(room), silent=True)
     python = str(room.joinpath(*_BIN, "python"))
     install = [python, "-m", "pip", "install", "-q", f"{wheel}[{extra}]"]
     session.run(*install, external=True, silent=True)
-    with session.chdir(folder):
+    return room
+
+
+def _use(session: nox.Session, room: Path, *examples: list[str]) -> None:
+    """Run examples in an environment, which is deleted afterwards."""
+    with session.chdir(room.parent):
         for example in examples:
+            python = str(room.joinpath(*_BIN, "python"))
             session.run(python, "-P", *example, external=True)
     shutil.rmtree(room)
 
@@ -162,8 +182,11 @@ def _use(session: nox.Session, wheel: Path, extra: str, *examples: list[str]) ->
 SMOKE = """
 import sys
 from importlib.metadata import version
-from upsize.schedule import Ramp
+import upsize
+from upsize import Ramp
 
+assert upsize.__version__ == version("upsize")
+assert Ramp is upsize.schedule.Ramp
 plan = Ramp(final_size=224, increase_by=56).plan(epochs=20, steps_per_epoch=147)
 assert [size.height for size in plan.sizes] == [112, 168, 224]
 assert not {"torch", "numpy"} & set(sys.modules)
@@ -172,7 +195,8 @@ print("upsize", version("upsize"), "from", sys.modules["upsize.schedule"].__file
 
 
 USER = """
-from upsize.schedule import Plan, Ramp, Size
+from upsize import Ramp
+from upsize.schedule import Plan, Size
 
 plan: Plan = Ramp(final_size=224).plan(epochs=20, steps_per_epoch=147)
 size: Size = plan.size_at(0)
@@ -188,7 +212,7 @@ from importlib.util import find_spec
 for module, extra in {
     "resize": "torch", "loop": "torch", "loading": "torch", "models": "torch",
     "detection": "torch", "forecast": "torch", "plot": "plot", "fastai": "fastai",
-    "accelerate": "accelerate", "transformers": "transformers",
+    "accelerate": "accelerate", "transformers": "transformers", "ray": "ray",
 }.items():
     try:
         import_module(f"upsize.{module}")
@@ -226,10 +250,10 @@ SMALL_EXTRAS = {
     ],
     "cli": [
         [
-            *("-m", "upsize.cli", "plan", "fastxtend", "--epochs", "20"),
+            *("-m", "upsize", "plan", "fastxtend", "--epochs", "20"),
             *("--steps-per-epoch", "147", "--size", "224"),
         ],
-        ["-m", "upsize.cli", "--version"],
+        ["-m", "upsize", "--version"],
     ],
 }
 
@@ -241,6 +265,7 @@ LARGE_EXTRAS = {
     "fastai": "docs/examples/start_fastai.py",
     "accelerate": "docs/examples/start_accelerate.py",
     "transformers": "docs/examples/start_transformers.py",
+    "ray": "tests/packaging/in_ray.py",
     "jpeg": "tests/packaging/jpeg.py",
     "demo": "tests/packaging/demo.py",
     "all": "tests/packaging/all.py",
@@ -261,7 +286,7 @@ def extras(session: nox.Session) -> None:
     (wheel,) = (folder / "dist").glob("*.whl")
     for extra in session.posargs or LARGE_EXTRAS:
         example = str(Path(LARGE_EXTRAS[extra]).resolve())
-        _use(session, wheel, extra, [example])
+        _use(session, _room(session, wheel, extra), [example])
 
 
 @nox.session(venv_backend="none", requires=["everything"])
@@ -272,6 +297,25 @@ def bench(session: nox.Session) -> None:
         *("-m", "pytest", "tests/benchmarks", "-s", "--benchmark-enable"),
         *session.posargs,
         external=True,
+    )
+
+
+@nox.session(default=False)
+def streams(session: nox.Session) -> None:
+    """Test the streaming systems that the other sessions lack, and run their examples."""
+    session.install("-e", ".[torch,ray]", "--group=streams")
+    session.install("--no-deps", "mosaicml-streaming>=0.13")
+    session.run(
+        *("pytest", "tests/core/loading/systems", "-o", "filterwarnings=default"),
+        *session.posargs,
+    )
+    # Without the settings of the default run, which leaves this adapter out.
+    session.run(
+        *("pytest", "tests/adapters/ray"),
+        "tests/test_examples.py::test_examples[upsize.ray._sized]",
+        *("--cov=adapters/upsize/ray", "--cov-branch", f"--cov-config={os.devnull}"),
+        *("--cov-report=term-missing", "--cov-fail-under=100"),
+        *session.posargs,
     )
 
 

@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx_design",
+    "sphinx_copybutton",
 ]
 exclude_patterns = ["_build", "jupyter_execute"]
 html_theme = "furo"
@@ -43,9 +44,12 @@ nb_execution_show_tb = True
 nb_execution_timeout = 900
 nb_merge_streams = True
 myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autosummary_generate = False
+# Not installed here: its pages show code that `nox -s streams` runs.
+autodoc_mock_imports = ["ray"]
 nitpicky = False
 
 # Links into the documentation of others need the network, which tests do without.

@@ -28,9 +28,12 @@ LAYERS = (
     ("forecast", "plot"),
     ("demo",),
     ("cli",),
+    ("__main__",),
 )
 # What every room may import; it imports none.
 SHARED = "_extras"
+# What `import upsize` gives. It names schedules and rooms, and no room imports it.
+FACE = frozenset({"upsize", "upsize._face"})
 # What an adapter may import, and what its runner for the demo may import beside that.
 BELOW_ADAPTERS = frozenset({"schedule", "resize", "run", "loading", "follow", "models"})
 RUNNER, BELOW_RUNNERS = "_demo", frozenset({"demo"})
@@ -48,7 +51,7 @@ class Import:
 
 
 def find_modules(roots: Iterable[Path]) -> dict[str, Path]:
-    """Return {dotted name: file} of each module under the roots.
+    """Return {dotted name: file} of each module under the roots but the package's face.
 
     Args:
         roots: Folders that hold the package, or a portion of it.
@@ -57,7 +60,8 @@ def find_modules(roots: Iterable[Path]) -> dict[str, Path]:
     for root in roots:
         for file in sorted(root.rglob("*.py")):
             name = ".".join(file.relative_to(root).with_suffix("").parts)
-            found[name.removesuffix(".__init__")] = file
+            if (name := name.removesuffix(".__init__")) not in FACE:
+                found[name] = file
     return found
 
 

@@ -1,8 +1,8 @@
 """What a reader copies from the documentation into a file runs.
 
 Three kinds of code stand in it. A ``python`` block is a file by itself, and is run
-here. The scripts of docs/examples are run, and what they print is compared, by a cell
-of docs/start.md. Cells run in order, from the top of their page, which says so; the
+here. The scripts of docs/examples are run: the first ones by a cell of docs/start.md,
+which compares what they print, those for several processes in tests/distributed. Cells run in order, from the top of their page, which says so; the
 session `docs` executes them. What needs more around it is a ``diff``, or shown as text.
 """
 
@@ -28,7 +28,7 @@ PAGES = [
     *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md")),
     *sorted(DOCS.glob("*.md")),
 ]
-EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+EXAMPLES = sorted((DOCS / "examples").glob("start_*.py"))
 # Of the fences: how a page may show code, commands, output and changes.
 KINDS = {"python", "bash", "diff", "yaml", "text", "toml", "json"}
 NOTE = "Cells run in order, from the top"
@@ -192,6 +192,14 @@ def test_each_example_has_a_tab_that_marks_what_is_new() -> None:
         assert numbers == new, name
 
 
+def test_each_script_for_several_processes_is_shown() -> None:
+    page = (DOCS / "distributed.md").read_text("utf-8")
+    files = sorted((DOCS / "examples").glob("distributed_*.py"))
+    assert len(files) >= 3
+    for file in files:
+        assert f"{{literalinclude}} examples/{file.name}\n:language: python\n" in page
+
+
 @pytest.mark.parametrize(
     "page", [*PAGES, *DOCS.glob("*.ipynb")], ids=lambda page: page.name
 )
@@ -257,3 +265,18 @@ def test_prose_has_one_sentence_a_line_below_100_columns(page: Path) -> None:
     lines = prose(page)
     assert [line for line in lines if len(line) >= 100] == []
     assert [line for line in lines if NEXT_SENTENCE.search(line)] == []
+
+
+def test_the_messages_in_the_faq_are_ours() -> None:
+    sources = "\n".join(
+        file.read_text("utf-8")
+        for root in ("core", "adapters")
+        for file in (REPOSITORY / root).rglob("*.py")
+    )
+    # Literals that Python joins, as one.
+    text = re.sub(r"[\"']\s*\n\s*(?:\+ )?f?[\"']", "", sources)
+    page = (DOCS / "faq.md").read_text("utf-8")
+    quoted = re.findall(r'^\| "([^"|]+)"', page, re.MULTILINE)
+    assert len(quoted) > 5
+    for part in (part for message in quoted for part in message.split(" ... ")):
+        assert part.removesuffix(" ...").strip() in text, part

@@ -34,7 +34,25 @@ def finish(report: Any) -> NoReturn:
 
 
 def two_reports(script: Path, *arguments: str, cwd: Path | None = None) -> list[Any]:
-    """Give what each process has printed as JSON behind the word REPORT.
+    """Give what each process has printed as JSON behind the word REPORT."""
+    done = start(script, *arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr[-3000:]
+    reports = reports_of(done.stdout)
+    assert len(reports) == 2
+    return reports
+
+
+def reports_of(stdout: str) -> list[Any]:
+    """Give what was printed as JSON behind the word REPORT."""
+    decoder = json.JSONDecoder()
+    return [decoder.raw_decode(text)[0] for text in stdout.split("REPORT")[1:]]
+
+
+def start(
+    script: Path, *arguments: str, cwd: Path | None = None, processes: int = 2,
+    restarts: int = 0,
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """Run a script by torchrun.
 
     Workers are forked here from processes that run threads of gloo and of autograd, and
     may inherit a lock that nobody will release: once seen to hang, in hundreds of runs.
@@ -42,7 +60,8 @@ def two_reports(script: Path, *arguments: str, cwd: Path | None = None) -> list[
     """
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone",
-        "--nproc_per_node", "2", str(script), *arguments,
+        "--nproc_per_node", str(processes), "--max_restarts", str(restarts),
+        str(script), *arguments,
     ]  # fmt: skip
     paths = [str(_ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     environment = {
@@ -65,8 +84,4 @@ def two_reports(script: Path, *arguments: str, cwd: Path | None = None) -> list[
             process.kill()
             if attempt == _ATTEMPTS:
                 raise
-    assert process.returncode == 0, stderr[-3000:]
-    decoder = json.JSONDecoder()
-    reports = [decoder.raw_decode(text)[0] for text in stdout.split("REPORT")[1:]]
-    assert len(reports) == 2
-    return reports
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)

@@ -31,7 +31,7 @@ class Row:
     """A run: what was foretold and what was measured, as shares of full-size training."""
 
     name: str
-    promised: float
+    maximum: float
     forecast: float
     measured: list[float]
 
@@ -98,7 +98,7 @@ def compare(work: Workload, forecast: Forecast, epochs: int, repeats: int) -> li
     return [
         Row(
             result.method,
-            wanted[result.method][0].promised,
+            wanted[result.method][0].theoretical_maximum,
             wanted[result.method][0].saving,
             _savings(result, full),
         )
@@ -113,13 +113,13 @@ def _savings(result: Result, full: Result) -> list[float]:
 
 def table(rows: list[Row]) -> str:
     lines = [
-        f"{'':38} {'promised':>9} {'forecast':>9} {'measured':>9} "
+        f"{'':38} {'maximum':>9} {'forecast':>9} {'measured':>9} "
         f"{'(least to most)':>18} {'points off':>11}"
     ]
     for row in rows:
         spread = f"({min(row.measured):.1%} to {max(row.measured):.1%})"
         lines.append(
-            f"{row.name:38} {row.promised:9.1%} {row.forecast:9.1%} {row.median:9.1%} "
+            f"{row.name:38} {row.maximum:9.1%} {row.forecast:9.1%} {row.median:9.1%} "
             f"{spread:>18} {100 * (row.median - row.forecast):+11.1f}"
         )
     return "\n".join(lines)

@@ -75,12 +75,26 @@ def _(folder: Path) -> Setup:
 class Streamed(IterableDataset[Any]):
     """Samples one after another, at full size."""
 
+    def __init__(self, transform: Any = None) -> None:
+        self.transform = transform
+
     def __iter__(self) -> Any:
         for index in range(4):
-            yield pictures.tensor(index), index
+            image = pictures.tensor(index)
+            yield image if self.transform is None else self.transform(image), index
 
 
-@row(GROUP, "`IterableDataset`", says="use ProgressiveResize alone", device=True)
+@row(GROUP, "`IterableDataset`")
+def _(folder: Path) -> Setup:
+    return Setup(load(Streamed(resized())), classified(), steps=2)
+
+
+@row(
+    GROUP,
+    "`IterableDataset` of images that have the full size",
+    says="no transform of Streamed has a size",
+    device=True,
+)
 def _(folder: Path) -> Setup:
     return Setup(load(Streamed()), classified(), steps=2)
 
@@ -94,29 +108,43 @@ def shard(folder: Path) -> str:
     return name
 
 
-@row(
-    GROUP,
-    "WebDataset: `WebLoader`",
-    says="WebLoader",
-    device=True,
-)
-def _(folder: Path) -> Setup:
+def decoded(folder: Path) -> Any:
     data = webdataset.WebDataset(shard(folder), shardshuffle=False)
-    data = data.decode("torchrgb").to_tuple("png", "cls").batched(2)
+    return data.decode("torchrgb").to_tuple("png", "cls")
+
+
+@row(GROUP, "WebDataset: `WebLoader` of a pipeline that makes the batches")
+def _(folder: Path) -> Setup:
+    data = decoded(folder).map_tuple(resized()).batched(2)
     loader = webdataset.WebLoader(data, batch_size=None, num_workers=0)
     return Setup(loader, classified(), steps=2)
 
 
 @row(
     GROUP,
-    "WebDataset in a `DataLoader`",
-    says="use ProgressiveResize alone",
+    "WebDataset: batches that are shuffled and made again in the main process",
+    says=".unbatched().shuffle().batched()",
+)
+def _(folder: Path) -> Setup:
+    data = decoded(folder).map_tuple(resized()).batched(2)
+    loader = webdataset.WebLoader(data, batch_size=None, num_workers=0)
+    return Setup(loader.unbatched().shuffle(9).batched(2), classified(), steps=2)
+
+
+@row(
+    GROUP,
+    "WebDataset: images that have the full size, and no transform",
+    says="no transform of WebDataset has a size",
     device=True,
 )
 def _(folder: Path) -> Setup:
-    data = webdataset.WebDataset(shard(folder), shardshuffle=False)
-    data = data.decode("torchrgb").to_tuple("png", "cls")
-    return Setup(load(data), classified(), steps=2)
+    loader = webdataset.WebLoader(decoded(folder), batch_size=2, num_workers=0)
+    return Setup(loader, classified(), steps=2)
+
+
+@row(GROUP, "WebDataset in a `DataLoader`")
+def _(folder: Path) -> Setup:
+    return Setup(load(decoded(folder).map_tuple(resized())), classified(), steps=2)
 
 
 @row(GROUP, "torchdata's `StatefulDataLoader`")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from accelerate import Accelerator
 
+from upsize.accelerate._loaders import prepared_in
 from upsize.run import BatchCounter, Position
+from upsize.run._batches import length_of
+from upsize.schedule._run import run_length
 
-__all__ = ["AcceleratorCounter"]
+__all__ = ["AcceleratorCounter", "counter_of"]
 
 
 class AcceleratorCounter(BatchCounter):
@@ -51,3 +56,42 @@ class AcceleratorCounter(BatchCounter):
         """Return the position of the next batch in the accelerator's own window."""
         window = self._accelerator.step % self.accumulate
         return super().upcoming()._replace(window=window)
+
+
+def counter_of(
+    accelerator: Accelerator,
+    loader: Any,
+    epochs: int | None,
+    total_steps: int | None,
+) -> AcceleratorCounter:
+    """Return a counter for a run of the length that the user gave.
+
+    Args:
+        accelerator: The accelerator of the run.
+        loader: The training loader.
+        epochs: Length of the run in epochs of the loader; ``None``: in steps.
+        total_steps: Length of the run in optimizer steps.
+
+    Raises:
+        ValueError: When the length is missing or contradicts itself.
+    """
+    accumulate = accelerator.gradient_accumulation_steps
+    prepared = prepared_in(loader)
+    # Of another iterable it may be the length of all processes.
+    batches = None if prepared is None else length_of(prepared)
+    if batches is None and total_steps is None:
+        what = "the loader has no length"
+        if prepared is None:
+            what = f"the length of a {type(loader).__name__} may not be of one process"
+        raise ValueError(
+            f"{what}: give total_steps, the optimizer steps of the whole run"
+        )
+    if accelerator.gradient_state.sync_with_dataloader:
+        windows = None if batches is None else -(-batches // accumulate)
+        steps = run_length(epochs, windows, total_steps).total_steps
+        by_epochs = epochs is not None
+        return AcceleratorCounter(accelerator, steps, batches, by_epochs=by_epochs)
+    # Accumulation windows continue across epochs: count all batches as one epoch.
+    if total_steps is None or epochs is not None:
+        total_steps = run_length(epochs, batches, total_steps).total_steps // accumulate
+    return AcceleratorCounter(accelerator, total_steps, None)

@@ -10,19 +10,19 @@ from typing import Any
 from accelerate import Accelerator
 from torch import nn
 
-from upsize.accelerate._counter import AcceleratorCounter
+from upsize.accelerate._counter import counter_of
 from upsize.accelerate._loaders import check_loader, prepared_in
 from upsize.accelerate._models import explain_errors
 from upsize.accelerate._owner import check_free, take_over
+from upsize.accelerate._prepared import RunSizes, size_again
 from upsize.models._adapt._training import ModelSizes
 from upsize.resize import Resizer
 from upsize.run import Options, Position
-from upsize.run._batches import Batches, length_of
+from upsize.run._batches import Batches
 from upsize.run._loop_run import LoopRun
 from upsize.run._options import RESIZER, SizeFollower
 from upsize.run._restoring import Restoring
 from upsize.schedule import Schedule
-from upsize.schedule._run import run_length
 from upsize.schedule._warn import warn
 
 __all__ = ["ProgressiveResize"]
@@ -111,7 +111,7 @@ class ProgressiveResize(LoopRun):
             Options(
                 schedule, final_size, resizer, log=log, verbose=verbose, follow=follow
             ),
-            _counter(accelerator, loader, epochs, total_steps),
+            counter_of(accelerator, loader, epochs, total_steps),
             models=accelerator._models,
             say=accelerator.print,
             # Not a method: the run must not keep this object.
@@ -147,6 +147,9 @@ class ProgressiveResize(LoopRun):
                 iterating, when images are too small.
         """
         check_loader(loader)
+        run, prepared = self._run, prepared_in(loader)
+        if prepared is not None:
+            size_again(prepared, RunSizes(run), lambda: run)
         return super().batches(loader)
 
     def preallocate(
@@ -231,32 +234,3 @@ class ProgressiveResize(LoopRun):
             self.load_state_dict(json.loads(path.read_text("utf-8")))
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: {error}") from error
-
-
-def _counter(
-    accelerator: Accelerator,
-    loader: Any,
-    epochs: int | None,
-    total_steps: int | None,
-) -> AcceleratorCounter:
-    """Return a counter for a run of the length that the user gave."""
-    accumulate = accelerator.gradient_accumulation_steps
-    prepared = prepared_in(loader)
-    # Of another iterable it may be the length of all processes.
-    batches = None if prepared is None else length_of(prepared)
-    if batches is None and total_steps is None:
-        what = "the loader has no length"
-        if prepared is None:
-            what = f"the length of a {type(loader).__name__} may not be of one process"
-        raise ValueError(
-            f"{what}: give total_steps, the optimizer steps of the whole run"
-        )
-    if accelerator.gradient_state.sync_with_dataloader:
-        windows = None if batches is None else -(-batches // accumulate)
-        steps = run_length(epochs, windows, total_steps).total_steps
-        by_epochs = epochs is not None
-        return AcceleratorCounter(accelerator, steps, batches, by_epochs=by_epochs)
-    # Accumulation windows continue across epochs: count all batches as one epoch.
-    if total_steps is None or epochs is not None:
-        total_steps = run_length(epochs, batches, total_steps).total_steps // accumulate
-    return AcceleratorCounter(accelerator, total_steps, None)

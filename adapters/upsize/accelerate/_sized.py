@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, TypeVar
-
-from accelerate.data_loader import DataLoaderDispatcher
 
 from upsize.accelerate._loaders import check_prepared
 from upsize.accelerate._loop import ProgressiveResize
+from upsize.accelerate._prepared import RunSizes, size_prepared
 from upsize.loading._dataset import SetSize
-from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
-from upsize.run import TrainingRun
-from upsize.schedule import Size
+from upsize.loading._web import is_web_loader
 
 __all__ = ["sized"]
 
@@ -26,21 +22,25 @@ def sized(
     """Return a prepared loader with workers that make images at the size of their step.
 
     Like :func:`upsize.loading.sized`, for the loader that ``accelerator.prepare``
-    returns: device placement, the end of the epoch, ``set_epoch`` and
-    ``accelerator.skip_first_batches`` work as before, and all processes have the same
-    size in a step.
+    returns, dispatched or not: device placement, the end of the epoch, ``set_epoch``
+    and ``accelerator.skip_first_batches`` work as before, and all processes have the
+    same size in a step.
+
+    Where Accelerate completes the last batch of an epoch with samples of the first,
+    these are resized to the size of the last.
 
     Args:
-        loader: The prepared loader of a map-style dataset. It is not changed; the
-            accelerator saves and loads the state of the new one instead.
+        loader: The prepared loader, of any dataset, or a ``WebLoader``, which
+            ``prepare`` leaves unchanged. It is not changed; the accelerator saves and
+            loads the state of the new one instead.
         resize: The :class:`ProgressiveResize` that was made with ``loader``.
         set_size: For datasets whose transforms are not found, see
             :func:`upsize.loading.sized`.
 
     Raises:
-        TypeError: For an ``IterableDataset``.
-        ValueError: When the loader is not prepared or is dispatched from one process,
-            and as :func:`upsize.loading.sized` does.
+        TypeError: For anything but a :class:`ProgressiveResize`.
+        ValueError: When the loader is not prepared, and as
+            :func:`upsize.loading.sized` does.
 
     Example:
         >>> import torch
@@ -67,38 +67,19 @@ def sized(
         0
         >>> resize.remove()
     """
-    check_prepared(loader)
-    if isinstance(loader, DataLoaderDispatcher):
-        raise ValueError(  # noqa: TRY004 - the type is right, its setting is not
-            "the loader is dispatched: one process makes the batches of all processes, "
-            "and does not know the step of each; prepare it with "
-            "DataLoaderConfiguration(dispatch_batches=False), or use ProgressiveResize "
-            "alone, which resizes on the device"
+    if not isinstance(resize, ProgressiveResize):
+        raise TypeError(
+            "resize must be the ProgressiveResize that was made with the loader, not a "
+            f"{type(resize).__name__}"
         )
-    inner: Any = loader.base_dataloader  # type: ignore[attr-defined]
-    source: Any = resize
-    if isinstance(resize, ProgressiveResize):
-        source = _Sizes(resize._run)
-    new = copy_with(loader, base_dataloader=_sized(inner, source, set_size=set_size))
+    run = resize._run
+    if is_web_loader(loader):
+        web: Any = loader
+        return _sized(web, RunSizes(run), set_size=set_size)  # type: ignore[no-any-return]
+    check_prepared(loader)
+    new = size_prepared(loader, RunSizes(run), lambda: run, set_size)
     _register(resize, loader, new)
     return new
-
-
-class _Sizes:
-    """The sizes of a run. The accelerator keeps the loader, and must not keep more."""
-
-    def __init__(self, run: TrainingRun) -> None:
-        self._run = run
-
-    @property
-    def final_size(self) -> Size:
-        """The full size."""
-        assert self._run.plan is not None  # the full size is known
-        return self._run.plan.final_size
-
-    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
-        """Yield the size of each batch to come."""
-        return self._run.sizes_ahead(batches)
 
 
 def _register(resize: Any, loader: Any, new: Any) -> None:
@@ -107,7 +88,5 @@ def _register(resize: Any, loader: Any, new: Any) -> None:
     With ``use_stateful_dataloader``, Accelerate saves that of each loader it prepared,
     which it keeps in ``_dataloaders`` (1.1 to 1.15).
     """
-    accelerator = getattr(resize, "_accelerator", None)
-    if accelerator is not None:  # the Trainer's source, which saves no such state
-        loaders = accelerator._dataloaders
-        loaders[:] = [new if each is loader else each for each in loaders]
+    loaders = resize._accelerator._dataloaders
+    loaders[:] = [new if each is loader else each for each in loaders]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, repeat
 from typing import Any
@@ -36,6 +36,7 @@ class Ahead:
     def __init__(self, full: Size | None) -> None:
         self.sizes: tuple[Size, ...] = ()
         self.final_size = full
+        self._at_end: set[Callable[[], object]] = set()
 
     def tell(self, sizes: Iterable[Size], full: Size) -> None:
         """Take the sizes of a pass over the loader."""
@@ -44,6 +45,15 @@ class Ahead:
     def forget(self) -> None:
         """Let the loader make images at full size again."""
         self.sizes = ()
+
+    def tell_at_end(self, tell: Callable[[], object]) -> None:
+        """Call a function when a fit has ended without an exception."""
+        self._at_end.add(tell)
+
+    def end(self) -> None:
+        """End a fit."""
+        for tell in self._at_end:
+            tell()
 
     def sizes_ahead(self, batches: int | None) -> Iterator[Any]:  # noqa: ARG002
         """Yield the sizes, as a ``SizeSource`` does."""

@@ -6,22 +6,19 @@ from typing import Any
 
 import fastai.callback.schedule  # noqa: F401 - gives learners their fine_tune
 from fastai.callback.core import Callback
-from fastai.callback.tracker import TrackerCallback
-from torch.cuda import device_count
 
-from upsize.fastai._checks import CANCELS
+from upsize.fastai._checks import CANCELS, warn_of_settings
 from upsize.fastai._column import SizeColumn
 from upsize.fastai._fit import Fit
-from upsize.fastai._peek import image_size
+from upsize.fastai._peek import image_sizes
 from upsize.fastai._settings import Settings, WhenFrozen, resizer_of, schedule_of
-from upsize.resize import Resizer
 from upsize.resize._interpolate import Mode
 from upsize.run import Options
+from upsize.run._alone import check_alone
 from upsize.run._foreign import explain
 from upsize.run._options import SizeFollower
 from upsize.run._restoring import Restoring
 from upsize.schedule import IncreaseMode, Plan, Schedule, Size
-from upsize.schedule._warn import warn
 
 __all__ = ["ProgressiveResize"]
 
@@ -168,20 +165,15 @@ class ProgressiveResize(Callback):
         if not self._fitting or self._fit is not None:
             return  # validate, get_preds, tta, ...: nothing is trained
         learner, settings = self.learn, self._settings
-        count = sum(isinstance(each, ProgressiveResize) for each in learner.cbs)
-        if count > 1:
-            raise ValueError(
-                f"the learner has {count} ProgressiveResize callbacks, and each would "
-                "resize the other's images again: keep one"
-            )
+        check_alone(ProgressiveResize, learner.cbs, "the learner")
         is_frozen_part = self._tuning and learner.opt.frozen_idx > 0
         if is_frozen_part and settings.when_frozen == "final":
             self._fitting = False
             return
         is_frozen = is_frozen_part and settings.when_frozen == "initial"
         self._fit = fit = Fit(settings, learner, is_frozen=is_frozen)
-        self._warn(is_frozen=is_frozen)
-        self._find_full_size(fit)
+        warn_of_settings(learner, settings, is_frozen=is_frozen)
+        fit.expect(*image_sizes(learner.dls, settings.options))
         # DistributedTrainer shortens the loaders after this callback.
         if not hasattr(learner, "distributed_trainer"):
             fit.bind()
@@ -274,34 +266,6 @@ class ProgressiveResize(Callback):
             return
         self.learn.metrics = [m for m in self.learn.metrics if m is not self._metric]
         fit.end(completed=completed)
-
-    def _find_full_size(self, fit: Fit) -> None:
-        """Give the fit its full size: the given one, or the size of its images."""
-        options, dls = self._settings.options, self.learn.dls
-        resizer = Resizer()
-        given = self.final_size
-        train = image_size(dls.loaders[0], resizer, "the training images", given)
-        valid = None
-        if options.resize_valid and len(dls.loaders) > 1:
-            valid = image_size(dls.loaders[1], resizer, "the validation images", given)
-        final = train if given is None else given
-        if final is not None:
-            fit.expect(final, train, valid)
-
-    def _warn(self, *, is_frozen: bool) -> None:
-        """Warn about settings that do less than they seem to."""
-        settings = self._settings
-        if settings.empty_cache and device_count() > 1:
-            warn(
-                "empty_cache=True only empties the cache of this process's current "
-                f"GPU, and there are {device_count()}"
-            )
-        trackers = [cb for cb in self.learn.cbs if isinstance(cb, TrackerCallback)]
-        if settings.options.resize_valid and trackers and not is_frozen:
-            warn(
-                f"{trackers[0]} compares validation losses of different sizes: give "
-                "ProgressiveResize resize_valid=False"
-            )
 
     def __reduce__(self) -> Any:
         # An exported learner is for inference, and must load without upsize.

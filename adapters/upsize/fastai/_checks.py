@@ -1,4 +1,4 @@
-"""What a sized loader requires of its transforms and of the callback."""
+"""What a fit and a sized loader require of the learner and of the settings."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from fastai.callback.core import (
     CancelTrainException,
     CancelValidException,
 )
+from fastai.callback.tracker import TrackerCallback
+from torch.cuda import device_count
 from torch.utils.data import DataLoader
 
 from upsize.fastai._batch_tfms import explicit_size, pipeline_of
@@ -21,8 +23,14 @@ from upsize.fastai._settings import Settings
 from upsize.loading._sized import check_sizes
 from upsize.loading._transforms import check_transforms
 from upsize.schedule import Size
+from upsize.schedule._warn import warn
 
-__all__ = ["CANCELS", "check_item_tfms", "check_sized"]
+__all__ = [
+    "CANCELS",
+    "check_item_tfms",
+    "check_sized",
+    "warn_of_settings",
+]
 
 #: What fastai raises to skip a part of training.
 CANCELS = (
@@ -34,6 +42,27 @@ CANCELS = (
     CancelTrainException,
     CancelValidException,
 )
+
+
+def warn_of_settings(learner: Any, settings: Settings, *, is_frozen: bool) -> None:
+    """Warn about settings that do less than they seem to.
+
+    Args:
+        learner: The learner.
+        settings: What the user asks for.
+        is_frozen: Whether a part of ``fine_tune`` begins that has one size.
+    """
+    if settings.empty_cache and device_count() > 1:
+        warn(
+            "empty_cache=True only empties the cache of this process's current "
+            f"GPU, and there are {device_count()}"
+        )
+    trackers = [cb for cb in learner.cbs if isinstance(cb, TrackerCallback)]
+    if settings.options.resize_valid and trackers and not is_frozen:
+        warn(
+            f"{trackers[0]} compares validation losses of different sizes: give "
+            "ProgressiveResize resize_valid=False"
+        )
 
 
 def check_item_tfms(loader: Any, final: Size | None) -> None:

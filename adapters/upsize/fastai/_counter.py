@@ -10,6 +10,7 @@ from fastai.callback.training import GradientAccumulation
 from torch.utils.data import DataLoader
 
 from upsize.fastai._batch_tfms import pipeline_of
+from upsize.run._batches import length_of
 from upsize.schedule import Plan
 
 __all__ = ["FastaiCounter"]
@@ -96,8 +97,10 @@ def _rows(loader: Any) -> Iterator[int]:
     """Yield how many samples each batch will have, in this process."""
     inner: Any = pipeline_of(loader)[0]
     if isinstance(inner, DataLoader):
-        sampler: Any = inner.sampler
-        samples, most = len(sampler), inner.batch_size
+        samples, most = length_of(inner.sampler), inner.batch_size
+        if samples is None:  # of a stream
+            data: Any = inner.dataset
+            samples = len(data)
     else:
         # A PartialDL draws fewer than it has.
         samples, most = vars(inner).get("partial_n") or inner.n, inner.bs

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
-from fastai.basics import get_model
 from fastai.torch_core import rank_distrib
 from torch.utils.data import DataLoader as TorchLoader
 
@@ -22,18 +20,16 @@ from upsize.fastai._batch_tfms import (
 )
 from upsize.fastai._checks import check_sized
 from upsize.fastai._counter import FastaiCounter
+from upsize.fastai._dry_run import dry_run, repeat
 from upsize.fastai._settings import Settings
-from upsize.fastai._targets import count_inputs, kept, policies, repeat
+from upsize.fastai._targets import TargetResizer
 from upsize.models._adapt._training import ModelSizes
-from upsize.resize import Resizer
 from upsize.resize._containers import leaves
 from upsize.resize._containers import replace as replace_leaves
 from upsize.run import TrainingRun
-from upsize.run._dry_run import dry_run
 from upsize.run._lost_types import without_types
 from upsize.run._restoring import Restoring
 from upsize.schedule import Plan, Size
-from upsize.schedule._warn import warn
 
 __all__ = ["Fit"]
 
@@ -50,6 +46,7 @@ class Fit:
     def __init__(self, settings: Settings, learner: Any, *, is_frozen: bool) -> None:
         self._settings, self._learner, self._is_frozen = settings, learner, is_frozen
         self._resizer = settings.options.resizer
+        self._targets = TargetResizer(self._resizer.mode, settings.resize_targ)
         held = (lambda: self.plan) if is_frozen else (lambda: None)
         self.counter = FastaiCounter(learner, held)
         self._changes = Restoring()
@@ -60,7 +57,6 @@ class Fit:
         self._models: ModelSizes | None = None
         self.run: TrainingRun | None = None
         self._is_described = False
-        self._warned = False  # of a target that stays at full size
 
     @property
     def plan(self) -> Plan | None:
@@ -72,7 +68,9 @@ class Fit:
         """Size of the last batch trained on."""
         return None if self.run is None else self.run.size
 
-    def expect(self, final: Size, train: Size | None, valid: Size | None) -> None:
+    def expect(
+        self, final: Size | None, train: Size | None, valid: Size | None
+    ) -> None:
         """Set the full size, and the image sizes of the loaders."""
         self._final, self._expected = final, (train, valid)
 
@@ -116,7 +114,7 @@ class Fit:
                     "transforms resize images and targets here: leave it out, or give "
                     "add_resize=True"
                 )
-            resized = partial(self._resized_batch, owner)
+            resized = partial(self._targets.resized, owner)
             new = sized_pipeline(pipeline, size, self._resizer, resized)
             self._changes.set(owner, "after_batch", new)
             if size == self._for_training:
@@ -135,6 +133,8 @@ class Fit:
         self._changes.close()
         if self.run is not None:
             self.run.finish(completed=completed)
+        if completed and self._ahead is not None:
+            self._ahead.end()
 
     def begin_epoch(self, epoch: int) -> None:
         """Prepare for the first batch of an epoch."""
@@ -215,29 +215,9 @@ class Fit:
         batch = tuple(learner.xb), tuple(learner.yb)
         typed = run.lost_types(batch, images)
         batch = replace_leaves(batch, typed)
-        found = self._resizer_for(batch[1], images).read(batch, full=images)
+        found = self._targets.resizer(batch[1], images).read(batch, full=images)
         new = run.resized(batch, found, size)
         learner.xb, learner.yb = without_types(new, typed)
-
-    def _resizer_for(self, targets: Any, images: Size) -> Resizer:
-        """Return a resizer of (inputs, targets), whose inputs have the size ``images``."""
-        resize = self._settings.resize_targ
-        if not resize and not self._warned and (text := kept(targets, images)):
-            self._warned = True
-            warn(text)
-        follow = policies(targets, images, resize)
-        named = {(1, *path): policy for path, policy in follow.items()}
-        return Resizer(mode=self._resizer.mode, targets=named)
-
-    def _resized_batch(self, loader: Any, batch: Any, images: Size, size: Size) -> Any:
-        """Return a batch of a loader with its inputs at another size than ``images``."""
-        parts = batch if isinstance(batch, tuple | list) else (batch,)
-        count = count_inputs(loader, parts)
-        both = tuple(parts[:count]), tuple(parts[count:])
-        found = self._resizer_for(both[1], images).read(both, full=images)
-        inputs, targets = found.at(size)
-        new = [*inputs, *targets]
-        return type(batch)(new) if isinstance(batch, tuple | list) else new[0]
 
     def _split(self, batch: Any) -> Any:
         """Return what a loader makes as inputs and targets, as the learner has them."""
@@ -265,28 +245,15 @@ class Fit:
         doubtful = [x for _, x in found if isinstance(x, torch.Tensor) and x.ndim > 2]
         # fastai tells inputs from labels, and its transforms resize by type.
         if len(doubtful) > 1 and self._pipeline is None:
-            follow = policies(targets, images, settings.resize_targ)
-            named = {("yb", *path): policy for path, policy in follow.items()}
-            resizer = Resizer(mode=self._resizer.mode, targets=named)
+            resizer = self._targets.named("yb", targets, images)
             both = {"xb": inputs, "yb": targets}
             self.run.describe(resizer.read(both, full=images))
 
     def _dry_run(self, found: Any) -> None:
         """Run the batch forward and backward at full size, without a trace."""
-        settings, learner = self._settings, self._learner
         plan, final = self.plan, self._final or found.size
         if self._is_frozen and plan is not None:
             final = plan.stages[0].sizes[-1]  # the largest that it trains at
-        if self.upcoming() == final:
-            return
-        inputs = repeat(found.at(final), settings.preallocate_bs)
-        model = get_model(learner.model)
-        amp = getattr(learner, "mixed_precision", None)
-        try:
-            with nullcontext() if amp is None else amp.autocast:
-                dry_run(model, lambda: model(*inputs), final)
-        except Exception as error:
-            error.add_note(
-                "upsize: in the dry run at full size; preallocate=False skips it"
-            )
-            raise
+        if self.upcoming() != final:
+            rows = self._settings.preallocate_bs
+            dry_run(self._learner, repeat(found.at(final), rows), final)

@@ -12,10 +12,38 @@ from torch.utils.data import IterableDataset
 from upsize.fastai._batch_tfms import pipeline_of
 from upsize.fastai._targets import count_inputs
 from upsize.resize import Resizer
+from upsize.run import Options
 from upsize.run._dry_run import restoring_random_state
 from upsize.schedule import Size
 
-__all__ = ["image_size"]
+__all__ = ["image_size", "image_sizes"]
+
+
+def image_sizes(
+    dls: Any, options: Options
+) -> tuple[Size | None, Size | None, Size | None]:
+    """Return the full size, and the sizes of the training and validation images.
+
+    Args:
+        dls: The loaders of a learner.
+        options: What the user asks for. The full size is that of the training images
+            if it is not given.
+
+    Returns:
+        The sizes; ``None`` for each that the first batch must tell, and for validation
+        images that keep theirs.
+
+    Raises:
+        ValueError: When a sample has no images.
+    """
+    full, loaders, resizer = options.full_size, dls.loaders, Resizer()
+    train = image_size(loaders[0], resizer, "the training images", full)
+    valid = None
+    if options.resize_valid and len(loaders) > 1:
+        valid = image_size(loaders[1], resizer, "the validation images", full)
+    final = train if full is None else full
+    # Without a full size, there is none to compare them with.
+    return final, train, None if final is None else valid
 
 
 def image_size(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from fastai.data.core import DataLoaders, Pipeline
 from fastai.data.load import DataLoader
 from torch.utils.data import DataLoader as TorchLoader
+from torch.utils.data import IterableDataset
 
 from upsize.fastai._ahead import Ahead, SizedBatches, ahead_of
 from upsize.fastai._batch_tfms import pipeline_of
@@ -19,6 +20,7 @@ from upsize.loading._dataset import SetSize
 from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
 from upsize.resize import Resizer
+from upsize.run._batches import length_of
 from upsize.schedule import Size
 
 __all__ = ["sized"]
@@ -49,7 +51,8 @@ def sized(
     Args:
         dls: The ``DataLoaders`` of a learner, or its training loader. They are not
             changed. A PyTorch loader must be one that :func:`upsize.loading.sized`
-            accepts.
+            accepts. A loader of a stream must have a length, and one of PyTorch needs
+            ``resize`` with a final size.
         resize: The callback. With it, the full size is compared with the transforms
             here; without it, when training starts.
         set_size: For loaders whose transforms are not found: ``set_size(loader, size)``
@@ -64,7 +67,7 @@ def sized(
 
     Raises:
         TypeError: For an object that is not a loader, and for a ``DistributedDL``.
-        ValueError: When the loader is sized already, no item transform has a size, none
+        ValueError: When the loader has no length or is sized already, no item transform has a size, none
             makes the full size, or one has an unknown size or crops without resizing;
             each is named. When training starts: for ``resize_targ=True``,
             ``add_resize=True`` after batch transforms with a size, an unknown full
@@ -100,6 +103,12 @@ def sized(
     if final is None:
         final = image_size(dls, Resizer(), "the training images")
     if isinstance(dls, TorchLoader):
+        if final is None and isinstance(dls.dataset, IterableDataset):
+            raise ValueError(
+                f"the full size is not known, and a {type(dls.dataset).__name__} cannot "
+                "be asked for a sample that tells it: give sized() the callback, and "
+                "final_size= to ProgressiveResize or to its schedule"
+            )
         ahead: Any = Ahead(final)
         return _sized(dls, ahead, set_size=set_size)
     if set_size is None:
@@ -119,6 +128,12 @@ def _check(loader: Any) -> None:
         raise TypeError(
             "dls must be the DataLoaders of a learner or their training loader, of "
             f"fastai or of PyTorch, not a {type(loader).__name__}"
+        )
+    if length_of(loader) is None:
+        raise ValueError(
+            f"the {type(loader).__name__} has no length, and fastai trains on a number "
+            "of batches: give the dataset a __len__, or make a fastai loader with n=, "
+            "the samples of an epoch, as TfmdDL(dataset, bs=64, n=50_000)"
         )
     if ahead_of(loader) is not None:
         raise ValueError(

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from fastai.vision.core import TensorImageBase, TensorPoint
 from torch import Tensor
 from torchvision import tv_tensors
 
-from upsize.resize._containers import leaves, replace
+from upsize.resize import Resizer
+from upsize.resize._containers import leaves
+from upsize.resize._interpolate import Mode
 from upsize.resize._shown import Path
 from upsize.schedule import Size
+from upsize.schedule._warn import warn
 
-__all__ = ["policies", "repeat"]
+__all__ = ["TargetResizer", "count_inputs"]
 
 # Types that always follow the images, whatever is asked for other targets.
 _FOLLOWS = (
@@ -27,6 +29,47 @@ _FOLLOWS = (
 )
 
 
+class TargetResizer:
+    """Resizes the inputs of batches, with the targets that follow them.
+
+    Args:
+        mode: How images are resized.
+        resize: Whether targets without a type follow that have the size of the images,
+            or a multiple of it.
+    """
+
+    def __init__(self, mode: Mode, resize: bool) -> None:
+        self._mode, self._resize = mode, resize
+        self._warned = False  # of a target that stays at full size
+
+    def resizer(self, targets: Any, images: Size) -> Resizer:
+        """Return a resizer of (inputs, targets), whose inputs have the size ``images``.
+
+        Warns:
+            UserWarning: Once, when a target has that size and stays as it is.
+        """
+        if not self._resize and not self._warned and (text := _kept(targets, images)):
+            self._warned = True
+            warn(text)
+        return self.named(1, targets, images)
+
+    def named(self, place: int | str, targets: Any, images: Size) -> Resizer:
+        """Return a resizer of a container that holds the targets in some place."""
+        follow = _policies(targets, images, self._resize)
+        named = {(place, *path): policy for path, policy in follow.items()}
+        return Resizer(mode=self._mode, targets=named)
+
+    def resized(self, loader: Any, batch: Any, images: Size, size: Size) -> Any:
+        """Return a batch of a loader with its inputs at another size than ``images``."""
+        parts = batch if isinstance(batch, tuple | list) else (batch,)
+        count = count_inputs(loader, parts)
+        both = tuple(parts[:count]), tuple(parts[count:])
+        found = self.resizer(both[1], images).read(both, full=images)
+        inputs, targets = found.at(size)
+        new = [*inputs, *targets]
+        return type(batch)(new) if isinstance(batch, tuple | list) else new[0]
+
+
 def count_inputs(loader: Any, batch: Any) -> int:
     """Return how many parts of a batch are inputs, by the rule of ``loader.n_inp``.
 
@@ -36,7 +79,7 @@ def count_inputs(loader: Any, batch: Any) -> int:
     return known or max(1, len(batch) - 1)
 
 
-def policies(targets: Any, full: Size, resize: bool) -> Mapping[Path, str]:
+def _policies(targets: Any, full: Size, resize: bool) -> Mapping[Path, str]:
     """Return the policy of each target that does not follow the images by its type.
 
     Args:
@@ -57,7 +100,7 @@ def policies(targets: Any, full: Size, resize: bool) -> Mapping[Path, str]:
     return found
 
 
-def kept(targets: Any, full: Size) -> str | None:
+def _kept(targets: Any, full: Size) -> str | None:
     """Say which target has the size of the images, but no type that follows them."""
     for _, leaf in leaves(targets):
         if isinstance(leaf, Tensor) and not _follows(leaf) and _times(leaf, full) == 1:
@@ -83,15 +126,3 @@ def _times(leaf: Tensor, full: Size) -> int:
     height, width = leaf.shape[-2:]
     times = height // full.height
     return times if (height, width) == (times * full.height, times * full.width) else 0
-
-
-def repeat(inputs: Any, rows: int | None) -> Any:
-    """Return inputs with ``rows`` rows, by repeating the existing ones."""
-    if rows is None:
-        return inputs
-    chosen = {
-        path: x[torch.arange(rows, device=x.device) % len(x)]
-        for path, x in leaves(inputs)
-        if isinstance(x, Tensor) and x.ndim
-    }
-    return replace(inputs, chosen)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from typing import Any
 
+from upsize.lightning._checks import check_training_step
 from upsize.lightning._counter import counter_of
+from upsize.lightning._dry_run import dry_run
 from upsize.lightning._privates import (
     is_measuring_batchnorm,
     logging_step,
@@ -18,6 +19,7 @@ from upsize.lightning._privates import (
 from upsize.models._adapt._training import ModelSizes
 from upsize.resize import Resizer
 from upsize.run import Options, TrainingRun
+from upsize.run._alone import check_alone
 from upsize.run._epochs import counts_epochs
 from upsize.run._foreign import explain
 from upsize.run._options import RAMP, RESIZER, SizeFollower
@@ -200,12 +202,7 @@ class ResizeCallback:
         """
         if stage != "fit":
             return
-        count = sum(isinstance(each, ResizeCallback) for each in trainer.callbacks)
-        if count > 1:
-            raise ValueError(
-                f"the trainer has {count} ProgressiveResize callbacks, and each would "
-                "resize the other's images again: keep one"
-            )
+        check_alone(ResizeCallback, trainer.callbacks, "the trainer")
         self._end()
         # A second fit of a trainer continues where the first one stopped.
         before = self._run if trainer.global_step else None
@@ -227,12 +224,7 @@ class ResizeCallback:
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin the run: by now limits, finders and loaders settle its length."""
-        if "dataloader_iter" in inspect.signature(pl_module.training_step).parameters:
-            raise ValueError(
-                "training_step(dataloader_iter) draws its batches itself, so "
-                "ProgressiveResize never sees them: let training_step take "
-                "(batch, batch_idx), or resize in it with upsize.loop.ProgressiveResize"
-            )
+        check_training_step(pl_module)
         saved = None if self._saved is None else self._saved.plan
         counter = counter_of(
             trainer, pl_module, self._total, saved, self._counts_epochs
@@ -333,7 +325,7 @@ class ResizeCallback:
         if is_measuring_batchnorm(trainer):
             return run.at_full_size(batch)
         if run.wants_dry_run:
-            self._dry_run(run, batch)
+            dry_run(trainer, run, batch)
         first = run.size is None
         resized = run.train(batch)
         if first:
@@ -341,15 +333,3 @@ class ResizeCallback:
             assert run.plan is not None
             self._models.check(run.plan)
         return resized
-
-    def _dry_run(self, run: TrainingRun, batch: Any) -> None:
-        """Run the batch at full size, in the precision of the trainer."""
-        try:
-            with self._trainer.precision_plugin.forward_context():
-                run.preallocate(self._trainer.lightning_module, batch)
-        except Exception as error:
-            error.add_note(
-                "upsize: in the dry run of preallocate=True, which calls the "
-                "LightningModule with the first image of the batch"
-            )
-            raise

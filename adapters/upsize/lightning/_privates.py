@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "is_fetching_early",
     "is_measuring_batchnorm",
     "logging_step",
     "restart_fetching",
@@ -21,6 +22,12 @@ def is_measuring_batchnorm(trainer: Any) -> bool:
 def logging_step(trainer: Any) -> int:
     """Return the step that Lightning's own LearningRateMonitor logs at."""
     return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
+
+
+def is_fetching_early(trainer: Any) -> bool:
+    """Whether a batch is drawn for what :func:`restart_fetching` throws away."""
+    fetcher = trainer.fit_loop._data_fetcher
+    return fetcher is not None and fetcher.length is None
 
 
 def restart_fetching(trainer: Any) -> None:

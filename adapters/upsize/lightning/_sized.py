@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, cast
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from upsize.lightning._callback import ResizeCallback
+from upsize.lightning._streams import is_stream, is_thrown_away, sized_stream
 from upsize.loading._dataset import SetSize, SizedDataset
 from upsize.loading._others import check_loader
 from upsize.loading._sized import check_sizes
@@ -20,11 +21,11 @@ __all__ = ["SizedLoader", "sized"]
 
 
 def sized(
-    loader: DataLoader[Any],
+    loader: Any,
     resize: ResizeCallback,
     *,
     set_size: SetSize | None = None,
-) -> DataLoader[Any]:
+) -> Any:
     """Return a loader with workers that make images at the size of their step.
 
     Like :func:`upsize.loading.sized`, for ``train_dataloader`` of a module or a data
@@ -32,15 +33,20 @@ def sized(
     ``use_distributed_sampler``. The workers start at the first batch of an epoch, when
     the plan is known. Outside of training it makes images at full size.
 
+    A stream whose loader has a state, as a ``StatefulDataLoader`` has, continues within
+    an epoch, and Lightning saves its state.
+
     Args:
-        loader: A loader of a map-style dataset. It is not changed.
+        loader: A ``DataLoader``, or of a stream any subclass of it or a ``WebLoader``.
+            It is not changed.
         resize: The :class:`ProgressiveResize` callback of the trainer, with a final
             size.
         set_size: For datasets whose transforms are not found, see
             :func:`upsize.loading.sized`.
 
     Raises:
-        TypeError: For an ``IterableDataset``, and for subclasses of ``DataLoader``.
+        TypeError: For anything else, such as subclasses of ``DataLoader`` with a
+            map-style dataset.
         ValueError: When the callback has no final size, and as
             :func:`upsize.loading.sized` does.
 
@@ -57,13 +63,17 @@ def sized(
         >>> [images.shape[-1] for images, _ in loader]  # trainer.fit: 32, 36, ... 64
         [64, 64, 64]
     """
-    check_loader(loader)
+    is_plain = type(loader) is DataLoader
+    # Lightning does not make these again.
+    is_other = is_stream(loader) and not (is_plain or isinstance(loader, SizedLoader))
+    if not is_other:
+        check_loader(loader)
     if not isinstance(resize, ResizeCallback):
         raise TypeError(
             "resize must be the ProgressiveResize callback of the trainer, not a "
             f"{type(resize).__name__}"
         )
-    if type(loader) is not DataLoader:
+    if not (is_plain or is_other):
         raise TypeError(
             f"loader must be a torch.utils.data.DataLoader itself, not a "
             f"{type(loader).__name__}, which Lightning could not make again with "
@@ -74,6 +84,8 @@ def sized(
             "the callback has no final size, and a sized loader needs it before the "
             "first batch: give final_size= to ProgressiveResize or to its schedule"
         )
+    if is_other:
+        return sized_stream(loader, resize, set_size)
     if set_size is None:
         check_sizes(loader, resize.final_size)
     return SizedLoader(**_settings(loader), resize=resize, set_size=set_size)
@@ -88,6 +100,8 @@ class SizedLoader(DataLoader[Any]):
         settings: The arguments of a ``DataLoader``.
     """
 
+    _sized: DataLoader[Any] | None = None
+
     def __init__(
         self,
         *args: Any,
@@ -97,20 +111,36 @@ class SizedLoader(DataLoader[Any]):
     ) -> None:
         super().__init__(*args, **settings)
         self.resize, self.set_size = resize, set_size
-        self._sized: DataLoader[Any] | None = None
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # A generator: Lightning asks for the iterator before the plan is known,
         # and for the first batch after that.
-        # Persistent workers are those of one loader.
-        if self._sized is None or not self.persistent_workers:
+        yield from [None] if is_thrown_away(self.resize) else self._current()
+
+    def _current(self) -> DataLoader[Any]:
+        """Return the sized loader of this pass."""
+        # Persistent workers are those of one loader, and so is what a stream reports.
+        stays = self.persistent_workers or isinstance(self.dataset, IterableDataset)
+        if self._sized is None or not stays:
             # It shares the batch sampler, whose settings may have been changed.
             plain = object.__new__(DataLoader)
             vars(plain).update(vars(self))
             # sized() has refused a callback without a final size.
             source = cast(SizeSource, self.resize)
             self._sized = _sized(plain, source, set_size=self.set_size)
-        yield from self._sized
+        return self._sized
+
+    @property
+    def _iterator(self) -> Any:
+        # By it Lightning (2.4 to 2.6) tells persistent workers to end with the fit.
+        return None if self._sized is None else self._sized._iterator
+
+    @_iterator.setter
+    def _iterator(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, iterator: Any
+    ) -> None:
+        if self._sized is not None:
+            self._sized._iterator = iterator
 
     def samples_at(self, indices: list[Any], size: Size, full: Size) -> Any:
         """Return samples at a size, as a batch of the loader holds them."""
@@ -124,7 +154,9 @@ def _settings(loader: DataLoader[Any]) -> dict[str, Any]:
         name for name in inspect.signature(DataLoader).parameters if name != "shuffle"
     ]
     settings = {name: getattr(loader, name) for name in names}
-    # One of the two says how batches are made.
+    # One of the two says how batches are made; for a stream torch makes both.
     own = ("batch_size", "sampler", "drop_last")
-    dropped = own if loader.batch_size is None else ("batch_sampler",)
+    dropped: tuple[str, ...] = own if loader.batch_size is None else ("batch_sampler",)
+    if isinstance(loader.dataset, IterableDataset):
+        dropped = ("batch_sampler", "sampler")
     return {name: value for name, value in settings.items() if name not in dropped}

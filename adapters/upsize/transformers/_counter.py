@@ -8,7 +8,7 @@ from typing import Any
 from transformers.trainer_utils import has_length
 
 from upsize.run import Position
-from upsize.run._counter import advance
+from upsize.run._position import advance
 
 __all__ = ["TrainerCounter"]
 
@@ -59,8 +59,9 @@ class TrainerCounter:
         step = self.step()
         if self._is_begun:
             step += self._rest(step)
-        elif self._skips and self.steps_per_epoch is not None:
-            step -= step % self.steps_per_epoch
+        elif self._skips:
+            # Without a length, all steps are in the Trainer's first epoch.
+            step -= step % (self.steps_per_epoch or self.total_steps)
         self._is_begun = True
         position = Position(step)
         while True:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from itertools import chain, repeat
 from typing import Any, TypeAlias
 
-from torch import nn
-
 from upsize.loading._dataset import SetSize
-from upsize.models._adapt._training import ModelSizes
 from upsize.run import Options, TrainingRun
-from upsize.run._dry_run import restoring_model
 from upsize.run._foreign import explain
 from upsize.run._restoring import Restoring
-from upsize.run._state import State, read_state
 from upsize.schedule import Plan, Size
 from upsize.transformers._counter import TrainerCounter
+from upsize.transformers._dry_run import dry_run
+from upsize.transformers._model import AdaptedModel
 from upsize.transformers._report import LogChanges
-from upsize.transformers._sized import sized
+from upsize.transformers._sized import sized, sized_again
+from upsize.transformers._state import read_from, write_to
 
 __all__ = ["Session"]
 
 Method: TypeAlias = Callable[..., Any]
-
-#: Name of the state among those of the callbacks in ``trainer_state.json``.
-_KEY = "upsize.ProgressiveResize"
 
 
 class Session:
@@ -66,13 +59,12 @@ class Session:
         self._sized, self._set_size = sized, set_size
         self._run: TrainingRun | None = None
         self._counter: TrainerCounter | None = None
-        self._models: ModelSizes | None = None  # while the model is adapted
-        self._summary: str | None = None
+        self._model = AdaptedModel(trainer, options.verbose)
         self._epoch: Iterator[Any] | None = None  # its batches
         self._training = self._evaluating = False
         self._loader: Any = None  # of the training
         self._to_try: Any = None  # the batch for the dry run
-        self._changes, self._adapted = Restoring(), Restoring()
+        self._changes = Restoring()
         self._changed = LogChanges()
 
     @property
@@ -120,7 +112,7 @@ class Session:
         finally:
             self._trainer.remove_callback(self._changed)
             self._training, self._to_try, self._loader = False, None, None
-            self._restore_model()
+            self._model.restore()
             self._epoch = None
             if self._run is not None:
                 self._run.finish(completed=completed)
@@ -134,9 +126,12 @@ class Session:
             if self._epoch is not None and self._counter is not None:
                 self._counter.begin_epoch()
             self._epoch = epoch_iterator
+            if self._sized:
+                sized_again(epoch_iterator, self)
         samples = inner(map(self._resized, epoch_iterator), *args, **kwargs)
         if self._to_try is not None:
-            self._dry_run(*samples[1:])
+            batch, self._to_try = self._to_try, None
+            dry_run(self._trainer, self.current_run(), batch, *samples[1:])
         return samples
 
     def get_train_dataloader(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
@@ -159,14 +154,14 @@ class Session:
         """Note that predictions during evaluation are validation."""
         before, self._evaluating = self._evaluating, True
         try:
-            with self._adapting():
+            with self._model.adapted():
                 return inner(*args, **kwargs)
         finally:
             self._evaluating = before
 
     def predict(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
         """Let the model take what it was trained on."""
-        with self._adapting():
+        with self._model.adapted():
             return inner(*args, **kwargs)
 
     def prediction_step(
@@ -189,22 +184,27 @@ class Session:
 
     def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
         """Yield the size of each batch of an epoch; full size outside of training."""
-        ahead = self._current_run().sizes_ahead(batches) if self._training else ()
+        ahead = self.current_run().sizes_ahead(batches) if self._training else ()
         return chain(ahead, repeat(self.final_size))
 
-    def _current_run(self) -> TrainingRun:
+    def tell_at_end(self, tell: Callable[[], object]) -> None:
+        """Call a function when training has ended without an exception."""
+        if self._training:
+            self.current_run().tell_at_end(tell)
+
+    def current_run(self) -> TrainingRun:
         """Return the run that the trainer's state belongs to."""
         trainer = self._trainer
         # Each start of training makes a state, also one after running out of memory.
         if self._run is not None and self._counter.state is trainer.state:  # type: ignore[union-attr]
             return self._run
         self._counter = TrainerCounter(trainer)
-        self._restore_model()
-        self._adapt()
+        self._model.restore()
+        self._model.adapt()
         self._run = TrainingRun(
             self._options,
             self._counter,
-            saved=_saved(trainer.state),
+            saved=read_from(trainer.state),
             models=[trainer.model_wrapped],
             say=print if trainer.is_world_process_zero() else None,
             report=self._changed.changed,
@@ -215,93 +215,13 @@ class Session:
 
     def _resized(self, batch: Any) -> Any:
         """Return a training batch at the size of its step."""
-        run = self._current_run()
+        run = self.current_run()
         first = run.size is None
         if run.wants_dry_run:
             self._to_try = batch
         resized = run.train(batch)
         if first:
-            assert self._models is not None
             assert run.plan is not None
-            self._models.check(run.plan)
-            # The Trainer writes this to each checkpoint and reads it from there.
-            self._trainer.state.stateful_callbacks[_KEY] = {
-                "args": {},
-                "attributes": run.state_dict(),
-            }
+            self._model.check(run.plan)
+            write_to(self._trainer.state, run)
         return resized
-
-    def _adapt(self) -> None:
-        """Let the model take other sizes than its own."""
-        trainer = self._trainer
-        self._models = ModelSizes([trainer.model], self._adapted)
-        summary, before = self._models.summary(), self._summary
-        says = self._options.verbose and trainer.is_world_process_zero()
-        if says and summary not in (None, before):
-            self._summary = summary
-            print(summary)
-
-    def _restore_model(self) -> None:
-        self._models = None
-        self._adapted.close()
-
-    @contextmanager
-    def _adapting(self) -> Iterator[None]:
-        """Adapt the model for a while, if it is not adapted for training."""
-        if self._models is not None:
-            yield
-            return
-        try:
-            self._adapt()
-            yield
-        finally:
-            self._restore_model()
-
-    def _dry_run(self, num_items_in_batch: Any = None) -> None:
-        """Compute the loss of the first batch at full size, as training does."""
-        trainer, run, batch = self._trainer, self._current_run(), self._to_try
-        self._to_try = None
-        loss = trainer.compute_loss_func
-
-        def forward(model: nn.Module, full: Any) -> Any:
-            model.train()
-            # A copy: the Trainer removes the labels.
-            inputs = copy.copy(full)
-            with trainer.compute_loss_context_manager():
-                return trainer.compute_loss(
-                    model, inputs, num_items_in_batch=num_items_in_batch
-                )
-
-        try:
-            with (
-                restoring_model(loss) if isinstance(loss, nn.Module) else nullcontext()
-            ):
-                run.preallocate(trainer.model, batch, forward=forward)
-        except Exception as error:
-            error.add_note(
-                "upsize: in the dry run of preallocate=True, which calls compute_loss "
-                "with the first batch at full size"
-            )
-            raise
-
-
-def _saved(state: Any) -> State | None:
-    """Return the state of upsize in a checkpoint.
-
-    Args:
-        state: The ``TrainerState``.
-
-    Raises:
-        ValueError: When it is not a state of upsize.
-    """
-    entry = state.stateful_callbacks.get(_KEY)
-    if entry is None:
-        return None
-    saved = entry.get("attributes") if isinstance(entry, dict) else None
-    try:
-        return read_state(
-            State, saved, f'stateful_callbacks["{_KEY}"] in trainer_state.json'
-        )
-    except ValueError as error:
-        error.add_note("upsize: to continue with a new plan instead, delete that entry")
-        raise

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from accelerate.data_loader import DataLoaderStateMixin
 
-from upsize.accelerate import sized as _sized_prepared
+from upsize.accelerate._prepared import size_again, size_prepared
 from upsize.loading._dataset import SetSize
 from upsize.loading._sized import sized as _sized
-from upsize.run._size_source import SizeSource
 
-__all__ = ["sized"]
+__all__ = ["sized", "sized_again"]
 
 
-def sized(loader: Any, resize: SizeSource, set_size: SetSize | None) -> Any:
+def sized(loader: Any, session: Any, set_size: SetSize | None) -> Any:
     """Return the loader of ``get_train_dataloader``, sized.
 
     Args:
         loader: A loader that the Trainer's accelerator prepared, or a plain one.
-        resize: The source of the sizes.
+        session: Tells the sizes.
         set_size: See :func:`upsize.loading.sized`.
     """
     if isinstance(loader, DataLoaderStateMixin):
-        prepared: Any = _sized_prepared
-        return prepared(loader, resize, set_size=set_size)
-    return _sized(loader, resize, set_size=set_size)
+        return size_prepared(loader, session, session.current_run, set_size)
+    return _sized(loader, session, set_size=set_size)
+
+
+def sized_again(batches: Any, session: Any) -> None:
+    """Size the loader of a resumed epoch, which the Trainer has made of a sized one.
+
+    Args:
+        batches: The iterator of that loader, before its first batch.
+        session: Tells the sizes.
+    """
+    if inspect.isgenerator(batches):
+        loader = inspect.getgeneratorlocals(batches).get("self")
+        size_again(loader, session, session.current_run)

@@ -151,9 +151,7 @@ def copies(
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", metavar="", help="Say what it needs, and write nothing."
-        ),
+        typer.Option("--dry-run", help="Say what it needs, and write nothing."),
     ] = False,
     export: Annotated[
         Path | None,

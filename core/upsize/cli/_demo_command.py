@@ -14,6 +14,7 @@ from upsize.cli._errors import friendly
 from upsize.cli._frameworks import check_framework, frameworks, runner
 from upsize.cli._named import load_schedule
 from upsize.cli._paths import check_folder, check_picture, save_picture
+from upsize.cli._presets import find, is_preset
 from upsize.cli._progress import Board, decoding
 from upsize.cli._values import parse, shown
 from upsize.schedule import Plan, Ramp, Schedule
@@ -48,7 +49,10 @@ def _schedule(
             f"--initial-size {shown(initial_size)} and --schedule {file} both set the first "
             "size: leave one of them out"
         )
-    schedule = load_schedule(file)
+    if is_preset(file):
+        schedule = find(file).build(size or _SIZE, {})
+    else:
+        schedule = load_schedule(file)
     height, width = schedule.full_size(size) or (_SIZE, _SIZE)
     if height != width or height < _LEAST_SIZE:
         raise ValueError(
@@ -56,13 +60,6 @@ def _schedule(
             f"{_LEAST_SIZE} pixels, not {height}x{width}"
         )
     return schedule, height
-
-
-def _find(folder: Path | None, seed: int) -> Files:
-    """Return the image files, none of them decoded yet."""
-    from upsize.demo._files import find_cells, find_folder
-
-    return find_cells(seed) if folder is None else find_folder(folder)
 
 
 def _load(files: Files, size: int, console: Console) -> Data:
@@ -136,7 +133,8 @@ def demo(
     schedule: Annotated[
         str | None,
         typer.Option(
-            help="A schedule in a .json, .yaml or .toml file, or MODULE:NAME of your own.",
+            help="A preset, see upsize plan --list, a .json, .yaml or .toml file, or "
+            "MODULE:NAME of a schedule of your own.",
             show_default="three sizes, growing from 1/2 to 3/4 of training",
         ),
     ] = None,
@@ -155,26 +153,30 @@ def demo(
         bool,
         typer.Option(
             "--equal-time",
-            metavar="",
             help="Then train progressively for as long as full size has taken.",
         ),
     ] = False,
     output: Annotated[
         Path, typer.Option(help="The picture: a .png, .svg or .pdf file.")
     ] = Path("upsize-demo.png"),
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print the results as JSON, and nothing else."),
+    ] = False,
 ) -> None:
     """Train a small ResNet from scratch, at full size and progressively.
 
     Both runs have the same seed, order and augmentation, and alternate by the epoch.
     """
-    console = Console()
+    console = Console(stderr=as_json)
     with friendly():
         # Threads that spin while they wait make training several times slower as soon
         # as another program wants a core. OpenMP reads this when torch is imported.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from upsize.demo._data import check_memory
+        from upsize.demo._files import find_cells, find_folder
         from upsize.demo._plans import affordable_epochs, steps_per_epoch
-        from upsize.demo._report import notes, picture, results_table
+        from upsize.demo._report import notes, picture, results_table, to_json
 
         began = time.perf_counter()
         # All that can be refused is refused before images are decoded, and before
@@ -187,7 +189,7 @@ def demo(
         grow, full = _schedule(
             schedule, size, None if initial_size is None else parse(initial_size)
         )
-        files = _find(data, seed)
+        files = find_cells(seed) if data is None else find_folder(data)
         count = len(files.train) + len(files.val)
         check_memory(count, full, channels=1 if files.mode == "L" else 3)
         steps = steps_per_epoch(len(files.train), batch_size)
@@ -210,17 +212,25 @@ def demo(
             longer = affordable_epochs(
                 grow, progressive.plan, progressive.seconds, baseline.seconds
             )
+            instead = (
+                f"instead of {epochs}"
+                if longer != epochs
+                else ("as before: that run is not repeated")
+            )
             console.print(
                 f"Full size took {baseline.seconds:.1f} s: time for {longer} "
-                f"progressive epochs instead of {epochs}.",
+                f"progressive epochs, {instead}.",
                 highlight=False,
             )
-            plan = grow.plan(epochs=longer, steps_per_epoch=steps, final_size=full)
-            name = "equal time"
-            results += _compare(
-                train, images, {name: grow}, {name: plan}, batch_size, seed, console
-            )
+            if longer != epochs:
+                plan = grow.plan(epochs=longer, steps_per_epoch=steps, final_size=full)
+                name = "equal time"
+                results += _compare(
+                    train, images, {name: grow}, {name: plan}, batch_size, seed, console
+                )
         # Before the picture: a disk may have filled up in the meantime.
+        if as_json:
+            typer.echo(to_json(results))
         console.print()
         console.print(results_table(results))
         console.print()

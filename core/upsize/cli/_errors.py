@@ -106,14 +106,18 @@ def naming(option: str, path: Path) -> Iterator[None]:
 
 @contextmanager
 def friendly() -> Iterator[None]:
-    """Print the errors of users and all warnings on stderr, and exit.
+    """Print the errors of users and each warning once on stderr, and exit.
 
     Raises:
         typer.Exit: With 2 for bad input, with 1 for a missing file or extra.
     """
     console = Console(stderr=True)
+    said = set()
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
+        if f"{message}" in said:  # of the plan that is shown, and of the one trained
+            return
+        said.add(f"{message}")
         console.print(
             f"Warning: {message}", style="yellow", markup=False, soft_wrap=True
         )

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from upsize._extras import require
 from upsize.cli._errors import friendly
-from upsize.cli._named import is_named, load_schedule
+from upsize.cli._named import load_schedule
 from upsize.cli._paths import check_picture, save_picture
-from upsize.cli._presets import PRESETS, find
-from upsize.cli._values import meant, shown
+from upsize.cli._presets import find, is_preset
+from upsize.cli._progress import timing
 from upsize.cli._workload import workload_of
 from upsize.schedule import Plan, Schedule
 
@@ -44,14 +44,8 @@ def _check(budget: float, seconds: float, plot: Path | None) -> None:
 
 def _schedule(text: str) -> Callable[[int | tuple[int, int]], Schedule]:
     """Check the schedule, and return what makes it from the full size."""
-    if text in PRESETS:
+    if is_preset(text):
         return lambda size: find(text).build(size, {})
-    if not Path(text).suffix and not is_named(text):
-        raise ValueError(
-            "--schedule must be a preset, see upsize plan --list, a .json, .yaml or "
-            f".toml file, or MODULE:NAME of a schedule of your own, not {shown(text)}"
-            + meant(text, PRESETS)
-        )
     schedule = load_schedule(text)
     return lambda _: schedule
 
@@ -97,7 +91,7 @@ def _suggest(
     console.print(line, highlight=False, soft_wrap=True)
 
 
-def _draw(found: Forecast, file: Path) -> None:
+def _draw(found: Forecast, file: Path, title: str) -> None:
     from upsize.plot import plot_costs
 
     loadings = {"full-size loader": found.full, "sized loader": found.sized}
@@ -106,7 +100,9 @@ def _draw(found: Forecast, file: Path) -> None:
         for name, costs in loadings.items()
         if costs is not None
     }
-    save_picture(plot_costs(measured), file, "--plot")
+    ax = plot_costs(measured)
+    ax.set_title(title)
+    save_picture(ax, file, "--plot")
 
 
 def forecast(
@@ -135,9 +131,7 @@ def forecast(
     seconds: Annotated[float, typer.Option(help="How long to measure.")] = 60.0,
     demo: Annotated[
         bool,
-        typer.Option(
-            "--demo", metavar="", help="Measure the demo's model and photographs."
-        ),
+        typer.Option("--demo", help="Measure the demo's model and photographs."),
     ] = False,
     size: Annotated[
         int, typer.Option(min=32, help="Full size of the demo in pixels.")
@@ -148,9 +142,7 @@ def forecast(
     ] = None,
     as_json: Annotated[
         bool,
-        typer.Option(
-            "--json", metavar="", help="Print the forecast as JSON, and nothing else."
-        ),
+        typer.Option("--json", help="Print the forecast as JSON, and nothing else."),
     ] = False,
 ) -> None:
     """Measure your own model and loader for a minute, and predict what a schedule saves.
@@ -194,7 +186,7 @@ def forecast(
         made = make(full)
         plan = made.plan(**length, final_size=made.full_size() or full)
         found = {"seconds": seconds, "plan": plan, **found}
-        with console.status(f"training at a few sizes, {found['seconds']:.0f} s"):
+        with timing(console, "training at a few sizes", found["seconds"]):
             result = measure(**found)
         if as_json:
             typer.echo(result.model_dump_json(indent=2))
@@ -202,4 +194,6 @@ def forecast(
             _print(result, schedule, plan, console)
             _suggest(result, budget, length, console)
         if plot is not None:
-            _draw(result, plot)
+            loading: LoadingName = "full" if result.sized is None else "sized"
+            saving = result.predict(plan, loading=loading).saving
+            _draw(result, plot, f"{schedule} saves {saving:.0%} of the time")

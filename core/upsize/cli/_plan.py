@@ -7,13 +7,18 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from upsize.cli._draw import stage_table, staircase
 from upsize.cli._errors import friendly
 from upsize.cli._named import is_named, load_schedule
 from upsize.cli._paths import check_picture, save_picture
-from upsize.cli._presets import PRESETS, find
+from upsize.cli._presets import (
+    PRESETS,
+    find,
+    is_preset,
+    preset_table,
+    presets_as_json,
+)
 from upsize.cli._values import parse, shown
 from upsize.schedule import Plan, Schedule
 
@@ -65,16 +70,6 @@ def _from_preset(
     return preset.build(size, ramp)
 
 
-def _list_presets(console: Console) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("preset", no_wrap=True)
-    table.add_column("epochs", justify="right")
-    table.add_column("what it is")
-    for name, preset in PRESETS.items():
-        table.add_row(name, str(preset.epochs or "-"), preset.about)
-    console.print(table)
-
-
 def _show(name: str, plan: Plan, console: Console) -> None:
     """Print the plan: its length, summary, stages and staircase, and its saving."""
     length = f"{plan.total_steps} steps"
@@ -106,6 +101,7 @@ def plan(
         typer.Argument(
             help="Name of a preset, see --list, or MODULE:NAME of a schedule of your own.",
             show_default="fastxtend",
+            autocompletion=lambda: list(PRESETS),
         ),
     ] = None,
     epochs: Annotated[
@@ -128,7 +124,7 @@ def plan(
     schedule: Annotated[
         str | None,
         typer.Option(
-            help="A schedule in a .json, .yaml or .toml file, or MODULE:NAME of your own."
+            help="A .json, .yaml or .toml file, a preset, or MODULE:NAME of your own."
         ),
     ] = None,
     initial_size: Annotated[
@@ -177,13 +173,11 @@ def plan(
     ] = None,
     as_json: Annotated[
         bool,
-        typer.Option(
-            "--json", metavar="", help="Print the plan as JSON, and nothing else."
-        ),
+        typer.Option("--json", help="Print the plan as JSON, and nothing else."),
     ] = False,
     list_presets: Annotated[
         bool,
-        typer.Option("--list", metavar="", help="Print the presets, and nothing else."),
+        typer.Option("--list", help="Print the presets, and nothing else."),
     ] = False,
 ) -> None:
     """Show the stages of a schedule, and what they can save.
@@ -193,7 +187,10 @@ def plan(
     """
     console = Console()
     if list_presets:
-        _list_presets(console)
+        if as_json:
+            typer.echo(presets_as_json())
+        else:
+            console.print(preset_table())
         return
     texts = {
         "initial_size": initial_size,
@@ -214,6 +211,8 @@ def plan(
         final = _size(size)
         if preset is not None and schedule is None and is_named(preset):
             preset, schedule = None, preset
+        if preset is None and schedule is not None and is_preset(schedule):
+            preset, schedule = schedule, None
         if schedule is not None:
             name, published = schedule, None
             found = _from_file(schedule, preset, given)
@@ -237,6 +236,8 @@ def plan(
         if plot is not None:
             from upsize.plot import plot_sizes
 
-            save_picture(plot_sizes({name: made}), plot, "--plot")
+            ax = plot_sizes({name: made})
+            ax.set_title(f"{name}: up to {1 - made.pixel_share:.0%} of the time saved")
+            save_picture(ax, plot, "--plot")
             if not as_json:
                 console.print(f"Picture: {plot}", highlight=False, soft_wrap=True)

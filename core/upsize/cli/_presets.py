@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich.table import Table
+
+from upsize.cli._named import is_named
 from upsize.cli._values import meant, shown
 from upsize.schedule import Schedule, presets
 
-__all__ = ["PRESETS", "Preset", "find"]
+__all__ = ["PRESETS", "Preset", "find", "is_preset", "preset_table", "presets_as_json"]
 
 
 class Preset(NamedTuple):
@@ -122,7 +127,49 @@ def find(name: str) -> Preset:
     """
     if name not in PRESETS:
         raise ValueError(
-            f"unknown preset {shown(name)}: use one of {', '.join(PRESETS)}"
-            + meant(name, PRESETS)
+            f"unknown preset {shown(name)}{meant(name, PRESETS)}; the presets are "
+            f"{', '.join(PRESETS)}"
         )
     return PRESETS[name]
+
+
+def is_preset(text: str) -> bool:
+    """Return whether a preset is named, and not a file or a module.
+
+    Args:
+        text: What the user has given to ``--schedule``.
+
+    Raises:
+        ValueError: For what is neither a preset nor looks like a file or a module.
+
+    Example:
+        >>> is_preset("ffcv-16"), is_preset("my.yaml"), is_preset("train:Mine")
+        (True, False, False)
+    """
+    if text in PRESETS or Path(text).suffix or is_named(text) or Path(text).exists():
+        return text in PRESETS
+    raise ValueError(
+        "--schedule must be a preset, see upsize plan --list, a .json, .yaml or .toml "
+        f"file, or MODULE:NAME of a schedule of your own, not {shown(text)}"
+        + meant(text, PRESETS)
+    )
+
+
+def preset_table() -> Table:
+    """Return a row for each preset."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("preset", no_wrap=True)
+    table.add_column("epochs", justify="right")
+    table.add_column("what it is")
+    for name, preset in PRESETS.items():
+        table.add_row(name, str(preset.epochs or "-"), preset.about)
+    return table
+
+
+def presets_as_json() -> str:
+    """Return what the table shows, and the default size of each preset that has one."""
+    rows = {
+        name: {"epochs": preset.epochs, "size": preset.size, "about": preset.about}
+        for name, preset in PRESETS.items()
+    }
+    return json.dumps(rows, indent=2)

@@ -7,7 +7,15 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from upsize.schedule import Plan, Size
 
@@ -15,7 +23,9 @@ if TYPE_CHECKING:
     from upsize.demo._data import Track
     from upsize.demo._run import Epoch
 
-__all__ = ["Board", "copying", "decoding", "measuring"]
+__all__ = ["Board", "copying", "decoding", "measuring", "timing"]
+
+_BAR_FITS = 100  # columns of a terminal in which a board has room for its bar
 
 
 @contextmanager
@@ -26,6 +36,7 @@ def _bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *_clock(),
         console=console,
         transient=True,
     ) as progress:
@@ -34,6 +45,30 @@ def _bar(
             return progress.track(items, total=count, description=description)
 
         yield track
+
+
+def _clock() -> tuple[ProgressColumn, ...]:
+    """Return the columns of the time that has passed, and of the time that is left."""
+    return (
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(compact=True),
+    )
+
+
+@contextmanager
+def timing(console: Console, description: str, seconds: float) -> Iterator[None]:
+    """Show how much of a time that is known has passed."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn(f"of about {seconds:.0f} s"),
+        console=console,
+        transient=True,
+    ) as progress:
+        progress.add_task(description, total=None)
+        yield
 
 
 def decoding(console: Console) -> AbstractContextManager[Track]:
@@ -64,19 +99,23 @@ class Board:
     """
 
     def __init__(self, console: Console, plans: Mapping[str, Plan]) -> None:
+        bar = [BarColumn(20)] if console.width >= _BAR_FITS else []
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            *bar,
             TextColumn("{task.fields[size]}"),
             TextColumn("{task.fields[epochs]}"),
             TextColumn("{task.fields[state]}"),
+            *_clock(),
             console=console,
         )
         width = max(map(len, plans))
         self._tasks = {
             name: self._progress.add_task(
                 name.ljust(width),
-                total=plan.total_steps,
+                # In pixels, which steps of small images have fewer of: the time that
+                # is left is that of the large ones.
+                total=float(sum(stage.pixels for stage in plan.stages)),
                 size=str(plan.size_at(0)),
                 epochs=f"epoch 0/{plan.epochs}",
                 state="",
@@ -96,8 +135,9 @@ class Board:
         """Return what a run calls after each step."""
         task = self._tasks[name]
 
-        def show(step: int, size: Size) -> None:
-            self._progress.update(task, completed=step, size=str(size))
+        def show(_: int, size: Size) -> None:
+            pixels = size.height * size.width
+            self._progress.update(task, advance=pixels, size=str(size))
 
         return show
 

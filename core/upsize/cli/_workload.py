@@ -25,7 +25,15 @@ def workload_of(target: str) -> dict[str, Any]:
         return dict(zip(_TUPLE, made, strict=True))
     if isinstance(made, Mapping) and {"model", "loader"} <= set(made):
         return dict(made)
+    kind = type(made).__name__
+    if isinstance(made, tuple | list):
+        kind = (
+            f"{kind} of {', '.join(type(each).__name__ for each in made) or 'nothing'}"
+        )
+    elif isinstance(made, Mapping):
+        kind = f"dict of {', '.join(map(str, made)) or 'nothing'}"
     raise ValueError(
-        f"{target} must return (model, loader, forward), or a dict of the arguments of "
-        f"upsize.forecast.measure, not a {type(made).__name__}"
+        f"{target} must return (model, loader, forward), where forward(model, batch) "
+        "returns the loss, or a dict of the arguments of upsize.forecast.measure, not a "
+        f"{kind}"
     )

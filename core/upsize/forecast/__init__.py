@@ -2,7 +2,7 @@
 
 :func:`measure` trains a model for a few steps at three or four sizes, and restores
 everything. The :class:`Forecast` that it returns predicts the time of any schedule, says
-why it saves less than its pixel count promises, and suggests a schedule for a share of
+why it saves less than its theoretical maximum, and suggests a schedule for a share of
 the time. Needs the extra ``torch``.
 """
 

@@ -46,7 +46,7 @@ class Forecast(MeasuredCosts):
         >>> prediction = forecast.predict(
         ...     Ramp(increase_by=32), epochs=10, steps_per_epoch=100
         ... )
-        >>> f"{prediction.saving:.1%} of {prediction.promised:.1%}"
+        >>> f"{prediction.saving:.1%} of {prediction.theoretical_maximum:.1%}"
         '25.0% of 37.5%'
         >>> forecast.bottleneck()
         'the loader below 46 px'
@@ -134,17 +134,17 @@ class Forecast(MeasuredCosts):
     def table(self) -> str:
         """Return a line for each size: milliseconds of a step, and their parts."""
         lines = [
-            f"{'ms per step':>14}  {'full':>9}  {'step':>7}  {'resize':>7}  "
-            f"{'wait':>7}" + (f"  {'sized':>9}  {'wait':>7}" if self.sized else "")
+            f"{'ms per step':>11}  {'full':>6}  {'step':>6}  {'resize':>6}  "
+            f"{'wait':>6}" + (f"  {'sized':>6}  {'wait':>6}" if self.sized else "")
         ]
         for number, cost in enumerate(self.full.sizes):
             line = (
-                f"{cost.size!s:>14}  {1000 * cost.total:9.1f}  {1000 * cost.step:7.1f}  "
-                f"{1000 * cost.resize:7.1f}  {1000 * cost.wait:7.1f}"
+                f"{cost.size!s:>11}  {1000 * cost.total:6.1f}  {1000 * cost.step:6.1f}  "
+                f"{1000 * cost.resize:6.1f}  {1000 * cost.wait:6.1f}"
             )
             if self.sized:
                 small = self.sized.sizes[number]
-                line += f"  {1000 * small.total:9.1f}  {1000 * small.wait:7.1f}"
+                line += f"  {1000 * small.total:6.1f}  {1000 * small.wait:6.1f}"
             lines.append(line)
         return "\n".join(lines)
 

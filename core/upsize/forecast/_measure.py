@@ -16,6 +16,7 @@ from upsize.forecast._rounds import costs_of, measure_rounds, validation_time
 from upsize.forecast._setup import loadings, restoring, sizes_to_measure, step_of
 from upsize.forecast._timer import timer_for
 from upsize.loading._dataset import SizedDataset
+from upsize.loading._streams import SizedStream
 from upsize.models._probe import Forward, device_of
 from upsize.resize import Resizer
 from upsize.schedule import Plan, Size
@@ -92,7 +93,7 @@ def measure(
         ['32x32', '40x40', '48x48', '64x64']
         >>> from upsize.schedule import Ramp
         >>> prediction = forecast.predict(Ramp(), epochs=20, steps_per_epoch=100)
-        >>> 0 < prediction.promised < 1, prediction.saving < 1
+        >>> 0 < prediction.theoretical_maximum < 1, prediction.saving < 1
         (True, True)
     """
     if not isinstance(model, nn.Module):
@@ -106,7 +107,7 @@ def measure(
         )
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(f"seconds must be more than 0, not {seconds}")
-    if isinstance(getattr(loader, "dataset", None), SizedDataset):
+    if isinstance(getattr(loader, "dataset", None), SizedDataset | SizedStream):
         raise ValueError(  # noqa: TRY004 - the type is right, its state is not
             "the loader is sized: give the loader that it was made from; both are "
             "measured"

@@ -18,7 +18,7 @@ _WORTH = 0.005
 
 
 class Reason(BaseModel):
-    """Why a schedule saves less, or more, than its pixel count promises.
+    """Why a schedule saves less, or more, than its theoretical maximum.
 
     Args:
         part: Part of the time: "loader", "epoch start", "resize", "step", "size change" or
@@ -34,7 +34,8 @@ class Reason(BaseModel):
     text: str
 
     def __str__(self) -> str:
-        return f"{-100 * self.share:+.1f} points: {self.text}"
+        how = "less" if self.share > 0 else "more"
+        return f"saves {abs(100 * self.share):.1f} points {how}: {self.text}"
 
 
 class Prediction(BaseModel):
@@ -45,8 +46,8 @@ class Prediction(BaseModel):
         loading: ``"full"`` or ``"sized"``.
         seconds: Time of the whole run, with validations where they were measured.
         full_seconds: Time of the same run at full size, with the loader unchanged.
-        reasons: Why the saving differs from the promise, the largest first; together
-            they are the difference.
+        reasons: Why the saving differs from the theoretical maximum, the largest
+            first; together they are the difference.
         advice: What to change.
         costs: What a step costs at each size.
 
@@ -57,7 +58,7 @@ class Prediction(BaseModel):
         ...     loading="full", seconds=75.0, full_seconds=100.0, reasons=(),
         ...     advice=(), costs=None,
         ... )
-        >>> prediction.saving, prediction.promised
+        >>> prediction.saving, prediction.theoretical_maximum
         (0.25, 0.375)
     """
 
@@ -77,7 +78,7 @@ class Prediction(BaseModel):
         return 1 - self.seconds / self.full_seconds
 
     @property
-    def promised(self) -> float:
+    def theoretical_maximum(self) -> float:
         """Share of the pixels that the run saves: of the time, if it followed them."""
         return 1 - self.plan.pixel_share
 
@@ -85,7 +86,7 @@ class Prediction(BaseModel):
         """Return the times, the saving, the reasons and the advice, a line each."""
         lines = [
             f"{_time(self.seconds)} instead of {_time(self.full_seconds)}: saves "
-            f"{self.saving:.1%} of the {self.promised:.1%} that the pixels promise"
+            f"{self.saving:.1%} (theoretical maximum: {self.theoretical_maximum:.1%})"
         ]
         lines += [f"  {r}" for r in self.reasons if abs(r.share) >= _WORTH]
         lines += [f"- {text}" for text in self.advice]

@@ -157,6 +157,16 @@ def step_of(
             raise TypeError(
                 f"forward must return the loss, a tensor, not a {type(loss).__name__}"
             )
+        if loss.numel() != 1:
+            raise ValueError(
+                "forward must return the loss as one number, not a tensor of shape "
+                f"{tuple(loss.shape)}: return loss.mean()"
+            )
+        if not loss.requires_grad:
+            raise ValueError(
+                "the loss that forward returns has no gradient: it must depend on a "
+                "parameter of the model that requires one, outside of torch.no_grad()"
+            )
         loss.backward()  # type: ignore[no-untyped-call]
         chosen.step()
 

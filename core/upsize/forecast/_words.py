@@ -116,14 +116,15 @@ def advice_for(
         advice.append(
             "validate less often: a validation takes as long at every training size"
         )
-    promised = 1 - plan.pixel_share
+    maximum = 1 - plan.pixel_share
     cheapest = (
         min(cost.total for cost in costs.sizes) / measured.full.at_full_size.total
     )
-    if 1 - now < 0.7 * promised and 0.9 * cheapest + 0.1 < 1 - promised:
+    if 1 - now < 0.7 * maximum and 0.9 * cheapest + 0.1 < 1 - maximum:
         advice.append(
             "use a later start and finish: "
-            f"suggest(budget={1 - promised:.2f}) finds those that save what was promised"
+            f"suggest(budget={1 - maximum:.2f}) finds those that save the theoretical "
+            "maximum of this one"
         )
     return advice
 

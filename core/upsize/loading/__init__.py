@@ -12,6 +12,7 @@ require("torch", "torch", "Loaders")
 from upsize.loading._collate import collate_tv_tensors
 from upsize.loading._context import SampleSize, current_size, sample_size
 from upsize.loading._sized import sized
+from upsize.loading._stage import SizeStage, size_stage
 
 if TYPE_CHECKING:
     from upsize.loading._copies._export import export_copies
@@ -31,12 +32,14 @@ __all__ = [
     "CopyLoader",
     "RandomResizedCropDecode",
     "SampleSize",
+    "SizeStage",
     "collate_tv_tensors",
     "current_size",
     "estimate_copies",
     "export_copies",
     "open_image",
     "sample_size",
+    "size_stage",
     "sized",
     "small_copies",
 ]

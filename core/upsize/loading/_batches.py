@@ -7,12 +7,21 @@ from itertools import islice
 from typing import Any
 
 from upsize.loading._proxy import Proxy
+from upsize.run._batches import length_of
 from upsize.run._size_source import SizeSource
 from upsize.schedule import Size
 
-__all__ = ["SizedBatch", "SizedBatchSampler", "SizedDraws", "source_of"]
+__all__ = [
+    "COUNT",
+    "SizedBatch",
+    "SizedBatchSampler",
+    "SizedDraws",
+    "count_of",
+    "source_of",
+]
 
-_COUNT = "upsize_batches"
+#: How many batches were drawn, in a state.
+COUNT = "upsize_batches"
 
 
 class SizedBatch(list[Any]):
@@ -28,12 +37,12 @@ class SizedBatch(list[Any]):
     def __getitem__(self, key: Any) -> Any:
         found = super().__getitem__(key)
         # A shard of a batch, as Accelerate cuts it, has the same step.
-        return SizedBatch(found, self.size, self.full) if type(key) is slice else found
+        return type(self)(found, self.size, self.full) if type(key) is slice else found
 
     def __reduce__(
         self,
     ) -> tuple[Callable[..., SizedBatch], tuple[list[Any], Size, Size]]:
-        return SizedBatch, (list(self), self.size, self.full)
+        return type(self), (list(self), self.size, self.full)
 
 
 class SizedBatchSampler(Proxy):
@@ -58,13 +67,14 @@ class SizedBatchSampler(Proxy):
         return self._upsize_inner, self._upsize_source
 
     def __iter__(self) -> SizedDraws:
-        inner = self._upsize_inner
-        draws = SizedDraws(
-            iter(inner), self._upsize_source, _length(inner), self._upsize_done
-        )
+        draws = self._begin(self._upsize_done)
         object.__setattr__(self, "_upsize_draws", draws)
         object.__setattr__(self, "_upsize_done", 0)
         return draws
+
+    def _begin(self, done: int) -> SizedDraws:
+        inner = self._upsize_inner
+        return SizedDraws(iter(inner), self._upsize_source, length_of(inner), done)
 
     def __getattr__(self, name: str) -> Any:
         found = super().__getattr__(name)
@@ -75,7 +85,7 @@ class SizedBatchSampler(Proxy):
 
     def _load(self, state: dict[str, Any]) -> None:
         inner = self._upsize_inner
-        object.__setattr__(self, "_upsize_done", _count_of(state, inner))
+        object.__setattr__(self, "_upsize_done", count_of(state, inner))
         inner.load_state_dict(state)
 
     def set_epoch(self, epoch: int) -> None:
@@ -99,6 +109,7 @@ class SizedDraws(Proxy):
     """
 
     __slots__ = ("_upsize_count", "_upsize_length", "_upsize_sizes", "_upsize_source")
+    _kind = SizedBatch  # what is drawn
 
     def __init__(
         self,
@@ -120,23 +131,32 @@ class SizedDraws(Proxy):
 
     def __next__(self) -> SizedBatch:
         # Also after the last batch: a plan counts how many batches were asked for.
+        size = self._next_size()
+        indices = next(self._upsize_inner)
+        self._set(_upsize_count=self._upsize_count + 1)
+        return self._kind(indices, size, self._upsize_source.final_size)
+
+    def _next_size(self) -> Size:
         size = next(self._sizes, None)
         if size is None:
             raise RuntimeError(
                 f"{type(self._upsize_source).__name__} gives a batch no size: its "
                 "sizes_ahead must yield without end"
             )
-        indices = next(self._upsize_inner)
-        self._set(_upsize_count=self._upsize_count + 1)
-        return SizedBatch(indices, size, self._upsize_source.final_size)
+        return size
 
     @property
     def _sizes(self) -> Iterator[Size]:
         # At the first batch: a loader makes passes that it does not use.
         if self._upsize_sizes is None:
-            sizes = self._upsize_source.sizes_ahead(self._upsize_length)
-            self._set(_upsize_sizes=islice(sizes, self._upsize_count, None))
+            here = getattr(self._upsize_source, "begins_here", False)
+            done = 0 if here else self._upsize_count
+            self._set(_upsize_sizes=islice(self._ahead(), done, None))
         return self._upsize_sizes  # type: ignore[no-any-return]
+
+    def _ahead(self) -> Iterator[Size]:
+        source: SizeSource = self._upsize_source
+        return source.sizes_ahead(self._upsize_length)
 
     def __getattr__(self, name: str) -> Any:
         found = super().__getattr__(name)
@@ -148,7 +168,7 @@ class SizedDraws(Proxy):
 
     def _load(self, state: dict[str, Any]) -> None:
         inner = self._upsize_inner
-        count = _count_of(state, inner)
+        count = count_of(state, inner)
         inner.load_state_dict(state)
         self._set(_upsize_count=count, _upsize_sizes=None)
 
@@ -162,12 +182,12 @@ def source_of(batch_sampler: Any) -> SizeSource | None:
 
 
 def _with_count(state: dict[str, Any], draws: SizedDraws | None) -> dict[str, Any]:
-    return state | {_COUNT: 0 if draws is None else draws._upsize_count}
+    return state | {COUNT: 0 if draws is None else draws._upsize_count}
 
 
-def _count_of(state: dict[str, Any], batches: Any) -> int:
+def count_of(state: dict[str, Any], batches: Any) -> int:
     """Return how many batches were drawn before a state was saved."""
-    count = state.get(_COUNT)
+    count = state.get(COUNT)
     if count is None:
         # Saved before the loader was sized; torchdata counts samples.
         samples, size = state.get("samples_yielded"), getattr(batches, "batch_size", 0)
@@ -179,13 +199,6 @@ def _count_of(state: dict[str, Any], batches: Any) -> int:
             )
         count = -(-samples // size)
     return int(count)
-
-
-def _length(batches: Any) -> int | None:
-    try:
-        return len(batches)
-    except TypeError:  # of a generator
-        return None
 
 
 def _samplers(outer: Any) -> Iterator[Any]:

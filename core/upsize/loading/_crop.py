@@ -13,7 +13,7 @@ from upsize._extras import require
 from upsize.loading._context import current_size
 from upsize.loading._images._cut import FILTERS, Crop, Cut, Output, cut
 from upsize.loading._images._decode import largest_reduction
-from upsize.loading._images._files import open_file
+from upsize.loading._images._files import ImageSource, open_file
 from upsize.schedule import Size
 from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from upsize.loading._copies._read import CopyLoader
 
 __all__ = ["RandomResizedCropDecode"]
+
+
+def _path(source: ImageSource) -> str | PathLike[str]:
+    if isinstance(source, str | PathLike):
+        return source
+    raise TypeError(
+        "copies are found by the path of their image: give RandomResizedCropDecode a "
+        f"path, not a {type(source).__name__}, or leave out copies"
+    )
 
 
 def _bounds(name: str, value: Any, most: float) -> tuple[float, float]:
@@ -123,14 +132,16 @@ class RandomResizedCropDecode:
         set_field(self, "ratio", _bounds("ratio", self.ratio, math.inf))
         set_field(self, "interpolation", name)
 
-    def __call__(self, path: str | PathLike[str]) -> Image.Image | Tensor:
+    def __call__(self, path: ImageSource) -> Image.Image | Tensor:
         """Return a random crop of an image file, resized to the sample's size.
 
         Args:
             path: An image file of any kind that Pillow knows; see :func:`open_image`
-                for those that are not RGB.
+                for those that are not RGB. Or its bytes, or an open file, but not with
+                ``copies``, which are found by the path.
 
         Raises:
+            TypeError: For bytes or an open file with ``copies``.
             OSError: When there is no such file, or it must not be read.
             ValueError: When it is no image, or is damaged; names the path.
         """
@@ -140,14 +151,16 @@ class RandomResizedCropDecode:
         how = Cut(size, self.interpolation, self.output)
         crop = original = None
         if self.copies is not None and sample is not None:
-            crop, original, image = self._from_copy(self.copies, path, sample, how)
+            crop, original, image = self._from_copy(
+                self.copies, _path(path), sample, how
+            )
             if image is not None:
                 return image
         with open_file(path, exif=self.exif) as file:
             if crop is None or original != file.size:
                 if crop is not None and self.copies is not None:
                     self.copies.warn_unused(
-                        path,
+                        _path(path),
                         f"it is of {original} pixels, and the image of {file.size}",
                     )
                 crop = self._draw(file.size)

@@ -24,6 +24,7 @@ class SizedDataset(Proxy):
     """
 
     __slots__ = ("_upsize_maker", "_upsize_set_size")
+    _upsize_makes_sizes = True  # tells a run, which cannot import this class
 
     def __init__(self, dataset: Any, set_size: SetSize | None = None) -> None:
         super().__init__(dataset)
@@ -78,12 +79,15 @@ class SizedCollate(Proxy):
 
     def __call__(self, samples: Any) -> Any:
         """Return the batch."""
-        collate, finder = self._upsize_inner, self._upsize_finder
+        finder = self._upsize_finder
         if not isinstance(samples, SizedBatch):
-            return collate(samples)
+            return self._collated(samples)
         size, full = samples.size, samples.full
         with sample_size(size, full):
             if finder is None or size == full:
-                return collate(list(samples))
+                return self._collated(list(samples))
             with restoring_pixels(finder.find().found, size, full):
-                return collate(list(samples))
+                return self._collated(list(samples))
+
+    def _collated(self, samples: Any) -> Any:
+        return self._upsize_inner(samples)

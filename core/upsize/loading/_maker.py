@@ -18,13 +18,20 @@ class SampleMaker:
     """Gives a dataset the size of each batch while its samples are made.
 
     Args:
-        dataset: A map-style dataset at full size.
+        dataset: A dataset at full size.
         set_size: Gives it another size; ``None``: its transforms are found.
+        reduction: Decides where images may be decoded reduced.
     """
 
-    def __init__(self, dataset: Any, set_size: SetSize | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        set_size: SetSize | None = None,
+        reduction: Reduction | None = None,
+    ) -> None:
         self._dataset, self._set_size = dataset, set_size
-        self._finder, self._reduction = PixelFinder(dataset), Reduction()
+        self._finder = PixelFinder(dataset)
+        self._reduction = Reduction() if reduction is None else reduction
 
     def samples(self, make: Callable[[], Any], size: Size, full: Size) -> Any:
         """Return what ``make`` returns while the dataset is at ``size``."""

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from upsize.loading._dataset import SizedDataset
+from upsize.loading._streams import SizedStream
 
 __all__ = ["check_loader", "check_type"]
 
@@ -20,29 +21,28 @@ _ALONE = "use ProgressiveResize alone, which resizes on the device"
 _LOADERS = {
     "ffcv": "FFCV decodes images in its own compiled pipeline: set output_size of its "
     "decoder to plan.size_at(step) before an epoch, or " + _ALONE,
-    "nvidia.dali": "a DALI pipeline makes its images ahead, at the size that it was "
-    "built for: " + _ALONE,
-    "webdataset": "WebDataset reads samples from a stream, without being asked for a "
-    "batch: " + _ALONE,
-    "torchdata.nodes": "nodes of torchdata read samples ahead, without being asked for "
-    "a batch: build the pipeline as a DataLoader of a map-style dataset, or " + _ALONE,
+    "nvidia.dali": "a DALI pipeline makes its batches by itself: give fn.resize the "
+    "sizes of size_stage(resize), by fn.external_source(batch_info=True), or " + _ALONE,
+    "grain": "Grain makes its batches by itself: write "
+    "data.batch(...).map_with_index(size_stage(resize)), or " + _ALONE,
+    "spdl": "an SPDL pipeline makes its batches by itself: number them in its source, "
+    'make each at size_stage(resize).size_of(number), with output_order="input", or '
+    + _ALONE,
+    "webdataset": "give it to a WebLoader or a DataLoader, which has the workers, and "
+    "size that",
+    "torchdata.nodes": "nodes of torchdata make batches by themselves: let a node count "
+    "them, and give each its size by size_stage(resize), or " + _ALONE,
     "torchdata.dataloader2": "DataLoader2 reads samples from a pipe, without being asked "
     "for a batch: " + _ALONE,
     "fastai": "use upsize.fastai.sized, which takes loaders of fastai",
     "accelerate": "use upsize.accelerate.sized, which takes prepared loaders",
+    "ray.train": "use upsize.ray.sized, which takes what prepare_data_loader returns",
+    "ray.data": "Ray Data cuts batches from rows that are made already: " + _ALONE,
     "lightning.pytorch": "use upsize.lightning.sized for each DataLoader that it holds",
     "pytorch_lightning": "use upsize.lightning.sized for each DataLoader that it holds",
     "tqdm": "a progress bar goes around the batches: size the loader, then write "
     "tqdm(resize.batches(loader))",
     "tensorflow": "TensorFlow makes its batches by itself: " + _ALONE,
-}
-# Datasets that read streams; a DataLoader of one is a DataLoader like any other.
-_STREAMS = {
-    "streaming": "StreamingDataset of MosaicML reads its shards in the order of its own "
-    "workers, without being asked for a batch: " + _ALONE,
-    "webdataset": _LOADERS["webdataset"],
-    "datasets": "a streamed dataset of Hugging Face makes samples without being asked "
-    "for a batch: load it with streaming=False, or " + _ALONE,
 }
 _MOST = 64  # attributes of a wrapper that are looked at
 
@@ -70,21 +70,16 @@ def check_loader(loader: Any) -> None:
     """
     check_type(loader)
     dataset = loader.dataset
-    if isinstance(dataset, IterableDataset):
-        streams = next((_STREAMS[m] for m in _modules(dataset) if m in _STREAMS), None)
-        raise TypeError(
-            f"{type(dataset).__name__} is an IterableDataset: "
-            + (
-                streams
-                or "its workers make samples without being asked for a batch: "
-                f"{_ALONE}, or a map-style dataset"
-            )
-        )
-    if isinstance(dataset, SizedDataset):
+    if isinstance(dataset, SizedDataset | SizedStream):
         raise ValueError(  # noqa: TRY004 - the type is right, its state is not
             "the loader is sized already: give the one that it was made from"
         )
-    if loader.batch_sampler is None:
+    if not getattr(loader, "in_order", True) and loader.num_workers > 1:
+        raise ValueError(
+            "in_order=False gives the batches in the order in which workers finish them, "
+            "so they have the sizes of other steps: leave it out"
+        )
+    if loader.batch_sampler is None and not isinstance(dataset, IterableDataset):
         raise ValueError(
             "the loader makes no batches (batch_size=None), and a size belongs to a "
             "batch: give the DataLoader a batch_size or a batch_sampler"
@@ -102,7 +97,10 @@ def check_loader(loader: Any) -> None:
         if issubclass(type(value), DataLoader) and value.dataset is dataset:
             raise ValueError(
                 f"{type(loader).__name__} takes its batches from another DataLoader: "
-                f"write loader.{name} = sized(loader.{name}, resize)"
+                + (
+                    _known(loader)
+                    or f"write loader.{name} = sized(loader.{name}, resize)"
+                )
             )
 
 

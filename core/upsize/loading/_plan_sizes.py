@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 from upsize.schedule import Plan, Size
 
-__all__ = ["PlanSizes"]
+__all__ = ["PlanSizes", "StreamSizes"]
 
 
 class PlanSizes:
@@ -58,6 +59,72 @@ class PlanSizes:
             size = self._plan.size_at(step + current.asked)
             current.asked += 1
             yield size
+
+    def set_epoch(self, epoch: int) -> None:
+        """Start the next pass at ``epoch``, counted from 0."""
+        self._epoch = epoch
+
+
+class StreamSizes:
+    """Tells the sizes of a plan for a stream: each pass is one of its epochs.
+
+    How many samples a stream has is known at its end alone, so a pass that was left
+    counts as well, and one that is longer stays at the size of the epoch's last step.
+
+    Args:
+        plan: The plan.
+        batches: Batches in a pass over the loader; ``None``: not known.
+
+    Raises:
+        ValueError: When neither says how many steps an epoch has, or both say another
+            number.
+
+    Example:
+        >>> from upsize.schedule import Ramp
+        >>> plan = Ramp(final_size=64).plan(epochs=4, steps_per_epoch=3)
+        >>> sizes = StreamSizes(plan, None)
+        >>> [next(sizes.sizes_ahead(None)).width for _ in range(4)]
+        [32, 32, 36, 64]
+    """
+
+    def __init__(self, plan: Plan, batches: int | None) -> None:
+        steps = batches if plan.steps_per_epoch is None else plan.steps_per_epoch
+        if steps is None:
+            raise ValueError(
+                "the stream has no length, and the plan does not say how many steps an "
+                "epoch has: make it with epochs= and steps_per_epoch=, or give sized() "
+                "the ProgressiveResize of the run"
+            )
+        if batches not in (None, steps):
+            raise ValueError(
+                f"the plan has {steps} steps in an epoch, but the loader has {batches} "
+                f"batches: make the plan with steps_per_epoch={batches}"
+            )
+        self._plan, self._steps = plan, steps
+        self._epoch = 0
+
+    @property
+    def final_size(self) -> Size:
+        """The full size of the plan."""
+        return self._plan.final_size
+
+    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:  # noqa: ARG002
+        """Yield the sizes of the next pass, which is the next epoch."""
+        first, self._epoch = self._epoch * self._steps, self._epoch + 1
+        steps = chain(range(self._steps), repeat(self._steps - 1))
+        return (self._plan.size_at(first + step) for step in steps)
+
+    def draw_rest(self) -> None:
+        """Refuse a pass that begins within an epoch.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(
+            "the stream was given a state and continues within an epoch, and a plan alone "
+            "does not know where: give sized() the ProgressiveResize of the run, with its "
+            "state loaded"
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Start the next pass at ``epoch``, counted from 0."""

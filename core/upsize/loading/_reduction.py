@@ -12,8 +12,9 @@ import torch
 
 from upsize.loading._making import Making
 from upsize.loading._positions import has_positions
+from upsize.resize._containers import leaves, replace
 
-__all__ = ["Reduction", "may_reduce", "whole_images"]
+__all__ = ["Reduction", "StreamReduction", "may_reduce", "whole_images"]
 
 _MAKING: Making[Reduction] = Making("upsize_reduction")
 
@@ -62,6 +63,47 @@ class Reduction:
         return not self._forbidden
 
 
+class StreamReduction(Reduction):
+    """Lets :func:`open_image` reduce the images of a stream, which come only once.
+
+    Images are whole until a sample has come that has no positions.
+
+    Args:
+        batches: Whether what comes are batches.
+    """
+
+    def __init__(self, *, batches: bool = False) -> None:
+        super().__init__(whole=True)
+        self._batches = batches
+        self._is_sure = False  # of how samples are
+
+    def samples(self, make: Callable[[], Any], *, whole: bool) -> Any:
+        """Return the next sample of a stream, below full size.
+
+        Args:
+            make: Makes it.
+            whole: Whether images must be whole, as for transforms in their pixels.
+
+        Raises:
+            ValueError: When a sample has positions after samples that have none.
+        """
+        self._forbidden = whole or self._whole
+        with _MAKING.of(self):
+            sample = make()
+        if not self._reduced or (self._is_sure and self._whole):
+            return sample
+        has = has_positions(_first_of(sample) if self._batches else sample)
+        if has and self._is_sure:
+            raise ValueError(
+                "a sample of the stream has boxes, keypoints or a mask beside its image, "
+                "and those before it had none, so open_image may have reduced the image: "
+                "let the dataset open it with open_image(path, return_scale=True), and "
+                "scale these targets"
+            )
+        self._is_sure, self._whole = True, has
+        return sample
+
+
 @contextmanager
 def whole_images(whole: bool = True) -> Iterator[None]:
     """Let :func:`open_image` decode whole images inside, if ``whole``."""
@@ -74,6 +116,16 @@ def may_reduce() -> bool:
     # All are asked, as each takes it that an image is reduced.
     answers = [each.ask() for each in _MAKING.visible()]
     return all(answers)
+
+
+def _first_of(batch: Any) -> Any:
+    """Return the first sample of a batch, as far as it is one of tensors."""
+    tensors = {
+        path: leaf[0]
+        for path, leaf in leaves(batch)
+        if isinstance(leaf, torch.Tensor) and leaf.ndim and len(leaf)
+    }
+    return replace(batch, tensors)
 
 
 def _random_state() -> Callable[[], None]:

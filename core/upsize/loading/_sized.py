@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from upsize.loading._batches import SizedBatchSampler
 from upsize.loading._dataset import SetSize, SizedCollate, SizedDataset
 from upsize.loading._kept import check_caches
 from upsize.loading._others import check_loader
-from upsize.loading._plan_sizes import PlanSizes
+from upsize.loading._plan_sizes import PlanSizes, StreamSizes
+from upsize.loading._streams import stream_parts
 from upsize.loading._transforms import check_transforms, find_pixels
+from upsize.loading._web import check_stages, is_web_loader
+from upsize.run._batches import length_of
 from upsize.run._size_source import SizeSource
 from upsize.schedule import Plan, Size
 
 __all__ = ["check_sizes", "copy_with", "sized"]
 
-Loader = TypeVar("Loader", bound=DataLoader[Any])
+Loader = TypeVar("Loader", bound=DataLoader[Any] | IterableDataset[Any])
 Copied = TypeVar("Copied")
 
 
@@ -37,11 +40,13 @@ def sized(
     the rest of it, or drop the first batches of one that draws all.
 
     Args:
-        loader: A loader of a map-style dataset, with any settings. It is not changed.
+        loader: A loader with any settings, of a map-style dataset or of a stream, or a
+            ``WebLoader``. It is not changed.
         resize: The :class:`~upsize.loop.ProgressiveResize` of the run. It still gets
             the batches, and resizes and counts those of another size than their
             step's. A plan alone counts a step per batch that is taken from the loader;
-            ``set_epoch`` of its batch sampler begins the next pass with that epoch.
+            ``set_epoch`` of its batch sampler begins the next pass with that epoch. Each
+            pass over a stream is an epoch of the plan.
         set_size: For datasets whose transforms are not found:
             ``set_size(dataset, size)`` is called in the worker, with the dataset of
             ``loader``, before the samples of a batch smaller than full size, and with
@@ -54,9 +59,11 @@ def sized(
         them. Single samples of the dataset are at full size.
 
     Raises:
-        TypeError: For an ``IterableDataset``, and for anything but a ``DataLoader``.
-        ValueError: When the loader makes no batches, is sized already or has made the
-            iterator that it keeps, the dataset caches decoded images, no transform
+        TypeError: For anything but a ``DataLoader``.
+        ValueError: When the loader makes no batches, gives them out of order, is sized
+            already or has made the iterator that it keeps, a ``WebLoader`` makes other
+            batches of those of its workers, a plan alone does not fit
+            the length of a stream, the dataset caches decoded images, no transform
             of the dataset makes the full size, or one is unknown and has a size, or
             crops without a resize before it; names each.
 
@@ -80,12 +87,30 @@ def sized(
         >>> [batch.shape[-1] for batch in loader]
         [32, 32, 32]
     """
+    given: Any = loader
+    if not is_web_loader(given):
+        copied: Loader = _copied(given, resize, set_size, given)
+        return copied
+    check_stages(given)
+    inner, *stages = given.pipeline
+    inner = _copied(inner, resize, set_size, given)
+    return copy_with(loader, pipeline=[inner, *stages])
+
+
+def _copied(loader: Any, resize: Any, set_size: SetSize | None, outer: Any) -> Any:
+    """Return a sized copy of a loader.
+
+    Args:
+        loader: A ``DataLoader``.
+        resize: As :func:`sized` takes it.
+        set_size: As :func:`sized` takes it.
+        outer: What knows the length of a pass: the loader, or a pipeline around it.
+    """
     check_loader(loader)
-    # What the workers are given before a batch is taken.
-    prefetched = loader.num_workers * (loader.prefetch_factor or 0)
-    source: SizeSource = (
-        PlanSizes(resize, prefetched) if isinstance(resize, Plan) else resize
-    )
+    is_stream = isinstance(loader.dataset, IterableDataset)
+    source: SizeSource = resize
+    if isinstance(resize, Plan):
+        source = _sizes_of(resize, loader, outer)
     if not hasattr(source, "sizes_ahead"):
         raise TypeError(
             "resize must be the ProgressiveResize of the run or a plan, not a "
@@ -93,16 +118,40 @@ def sized(
         )
     check_caches(loader.dataset)
     in_collate = set_size is None and check_sizes(loader, source.final_size)
-    changed: dict[str, Any] = {
-        "dataset": SizedDataset(loader.dataset, set_size),
-        "batch_sampler": SizedBatchSampler(loader.batch_sampler, source),
-        "collate_fn": SizedCollate(loader.collate_fn, in_collate),
-        "_iterator": None,  # of persistent workers, which have another dataset
-    }
+    if is_stream:
+        changed = stream_parts(loader, source, set_size, in_collate, outer)
+    else:
+        changed = _parts(loader, source, set_size, in_collate)
+    changed["_iterator"] = None  # of persistent workers, which have another dataset
     if hasattr(loader, "_initial_iter_for_state_dict"):
         # torchdata, 0.8 to 0.11: it has made an iterator to have a state.
         changed["_initial_iter_for_state_dict"] = False
     return copy_with(loader, **changed)
+
+
+def _sizes_of(plan: Plan, loader: Any, outer: Any) -> SizeSource:
+    """Return what tells the sizes of a plan alone."""
+    if isinstance(loader.dataset, IterableDataset):
+        if getattr(outer, "repetitions", 1) != 1:
+            raise ValueError(
+                f"{type(outer).__name__} repeats its loader within an epoch "
+                "(with_epoch or repeat), and a plan alone takes each pass for an epoch: "
+                "give sized() the ProgressiveResize of the run"
+            )
+        return StreamSizes(plan, length_of(outer))
+    # What the workers are given before a batch is taken.
+    return PlanSizes(plan, loader.num_workers * (loader.prefetch_factor or 0))
+
+
+def _parts(
+    loader: Any, source: SizeSource, set_size: SetSize | None, in_collate: bool
+) -> dict[str, Any]:
+    """Return the parts of a loader that makes the images of its batches at their sizes."""
+    return {
+        "dataset": SizedDataset(loader.dataset, set_size),
+        "batch_sampler": SizedBatchSampler(loader.batch_sampler, source),
+        "collate_fn": SizedCollate(loader.collate_fn, in_collate),
+    }
 
 
 def check_sizes(loader: Any, full: Size | None) -> bool:

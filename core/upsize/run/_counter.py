@@ -1,85 +1,18 @@
-"""The steps of a training run: the one thing that a framework must count."""
+"""The steps of a loop, counted by its batches."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from upsize.run._position import Position, advance
 from upsize.run._windows import StepWatch
 
-__all__ = ["BatchCounter", "Counter", "Position", "advance"]
-
-
-class Counter(Protocol):
-    """Counts the steps of a training run: all that an adapter has to supply."""
-
-    @property
-    def unit(self) -> str:
-        """What a step is: "optimizer steps", "batches" or "epochs"."""
-        ...
-
-    @property
-    def total_steps(self) -> int:
-        """Length of the run in steps."""
-        ...
-
-    @property
-    def steps_per_epoch(self) -> int | None:
-        """Steps in an epoch; ``None`` where epochs have no fixed length."""
-        ...
-
-    def step(self) -> int:
-        """Return how many steps are done; the current batch does not count yet."""
-        ...
-
-    def ahead(self, batches: int | None) -> Iterator[int]:
-        """Yield the step of each batch that a loader is about to draw, without end.
-
-        Args:
-            batches: Batches in a pass over the loader, if that is known.
-        """
-        ...
-
-
-class Position(NamedTuple):
-    """Where a run is: the step, and the batch in the epoch and accumulation window.
-
-    ``epoch_step`` is the step that the epoch began with.
-
-    Example:
-        >>> Position(step=12, batch=5, window=1, epoch_step=10)
-        Position(step=12, batch=5, window=1, epoch_step=10)
-    """
-
-    step: int = 0
-    batch: int = 0
-    window: int = 0
-    epoch_step: int = 0
-
-
-def advance(position: Position, accumulate: int, batches: int | None) -> Position:
-    """Count a batch: a step ends with an accumulation window or an epoch.
-
-    Args:
-        position: Where the run is.
-        accumulate: Batches in an accumulation window.
-        batches: Batches in an epoch; ``None``: not known.
-
-    Example:
-        >>> advance(Position(step=2, batch=4), accumulate=2, batches=5)
-        Position(step=3, batch=0, window=0, epoch_step=3)
-    """
-    step, batch, window = position.step, position.batch + 1, position.window + 1
-    at_end = batches is not None and batch >= batches
-    if at_end or window >= accumulate:
-        step, window = step + 1, 0
-    if at_end:
-        return Position(step, epoch_step=step)
-    return Position(step, batch, window, position.epoch_step)
+__all__ = ["BatchCounter"]
 
 
 class BatchCounter:
@@ -121,6 +54,8 @@ class BatchCounter:
         self.steps_per_epoch = None if batches is None else -(-batches // accumulate)
         self.by_epochs = by_epochs
         self.load(Position())
+        #: Whether a pass without batches is the rest of a resumed epoch, which was over.
+        self.may_be_rest = False
         # Whether an optimizer has made a step: at all, and with the current batch.
         self._seen = self._stepped = False
         self._watch: StepWatch | None = StepWatch(accumulate, self.cure)
@@ -141,7 +76,7 @@ class BatchCounter:
     def load(self, position: Position) -> None:
         """Continue from a position."""
         self.position = position
-        self._skipped = position.batch
+        self._skipped, self.may_be_rest = position.batch, True
         self._current = self._left = self._in_pass = self._is_full = False
         #: Batches of this pass after the last one of the epoch.
         self.beyond = 0
@@ -177,6 +112,10 @@ class BatchCounter:
                 if left <= 0:
                     position, is_full, left = self._ended(position), False, batches
 
+    def draw_rest(self) -> None:
+        """Note that loaders draw the rest of a resumed epoch, whatever their length."""
+        self._skipped = 0
+
     def next(self) -> Position:
         """Return the position after the current batch."""
         return advance(self.position, self.accumulate, self.batches)
@@ -197,6 +136,7 @@ class BatchCounter:
         """
         position = self.position
         self._in_pass, self._is_full, self.beyond = True, False, 0
+        self.may_be_rest |= self._left
         if not (self.by_epochs and self._left and position.batch):
             return False
         assert self.batches is not None  # position.batch may count beyond it otherwise
@@ -220,7 +160,7 @@ class BatchCounter:
         Args:
             at_end: Whether the pass has ended with it.
         """
-        self._current, self._skipped = False, 0
+        self._current, self.may_be_rest, self._skipped = False, False, 0
         if self._is_full:
             self.beyond += 1
             return
@@ -257,21 +197,23 @@ class BatchCounter:
             Batches by which the epoch was shorter than planned.
         """
         position, missing = self.position, 0
-        self._in_pass = self._is_full = False
-        if self.by_epochs and position.batch:
+        # A process may have no batches in an epoch, in which the others have some.
+        is_short = position.batch or not (self._is_full or self.may_be_rest)
+        self._in_pass = self._is_full = self._left = self.may_be_rest = False
+        if self.by_epochs and is_short:
             assert self.batches is not None
             missing = self.batches - position.batch
-        self.position = self._ended(position)
+        self.position = self._ended(position, is_short=bool(missing))
         return missing
 
     def _after(self) -> Position:
         """Return the position after the current batch, also beyond an epoch's end."""
         return self.position if self._is_full else self.next()
 
-    def _ended(self, position: Position) -> Position:
+    def _ended(self, position: Position, *, is_short: bool = False) -> Position:
         """Return the beginning of the next epoch."""
         step = position.step + (position.window > 0)
-        if self.by_epochs and position.batch:
+        if self.by_epochs and (position.batch or is_short):
             assert self.steps_per_epoch is not None
             step = max(step, position.epoch_step + self.steps_per_epoch)
         return Position(step, epoch_step=step)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 
+from upsize.run._counter import BatchCounter
 from upsize.schedule import Plan, Schedule
+from upsize.schedule._warn import warn
 
-__all__ = ["beyond_epoch", "counts_epochs", "left_epoch", "shorter_epoch"]
+__all__ = ["EpochLengths", "counts_epochs"]
 
 _EACH = "each loop over batches() counts as one epoch"
 
@@ -36,7 +38,65 @@ def counts_epochs(schedule: Schedule, plan: Plan) -> bool:
     return False
 
 
-def shorter_epoch(batches: int, left: int, *, known: bool) -> str:
+class EpochLengths:
+    """Says once how an epoch with more or fewer batches than planned is counted.
+
+    Args:
+        counter: Counts the batches.
+    """
+
+    def __init__(self, counter: BatchCounter) -> None:
+        self._counter = counter
+        self._told = False
+
+    def begin(self, length: int | None) -> int:
+        """Begin a pass over a loader; return the batches that the plan has for it.
+
+        Args:
+            length: Batches of the pass; ``None``: not known.
+        """
+        counter, done = self._counter, self._counter.position.batch
+        broke_off = counter.begin(length)
+        left = (counter.batches or 0) - counter.position.batch
+        if counter.by_epochs and length is not None:
+            if broke_off:
+                self._tell(_left_epoch(done, left, length))
+            elif length < left and not (length == 0 and counter.may_be_rest):
+                self._tell(_shorter_epoch(length, left, known=True))
+        return left
+
+    def check(self, length: int | None, left: int) -> None:
+        """Say how batches after the planned end of an epoch, and steps, are counted.
+
+        Args:
+            length: Batches of the pass; ``None``: not known.
+            left: What :meth:`begin` returned.
+        """
+        counter = self._counter
+        if counter.beyond:
+            self._tell(_beyond_epoch(length, left))
+        if counter.notice is not None:
+            text, counter.notice = counter.notice, None
+            warn(text)
+
+    def end(self, left: int) -> None:
+        """End the pass, and with it the epoch.
+
+        Args:
+            left: What :meth:`begin` returned.
+        """
+        missing = self._counter.end_epoch()
+        if missing:
+            self._tell(_shorter_epoch(left - missing, left, known=False))
+
+    def _tell(self, text: str) -> None:
+        """Warn about the first epoch of another length."""
+        if not self._told:
+            self._told = True
+            warn(text)
+
+
+def _shorter_epoch(batches: int, left: int, *, known: bool) -> str:
     """Return the warning for an epoch with fewer batches than planned."""
     what = "the loader has" if known else "this epoch had"
     return (
@@ -46,7 +106,7 @@ def shorter_epoch(batches: int, left: int, *, known: bool) -> str:
     )
 
 
-def beyond_epoch(batches: int | None, planned: int) -> str:
+def _beyond_epoch(batches: int | None, planned: int) -> str:
     """Return the warning for an epoch with more batches than planned."""
     what = "this epoch has more" if batches is None else f"the loader has {batches}"
     return (
@@ -56,7 +116,7 @@ def beyond_epoch(batches: int | None, planned: int) -> str:
     )
 
 
-def left_epoch(done: int, planned: int, batches: int) -> str:
+def _left_epoch(done: int, planned: int, batches: int) -> str:
     """Return the warning for a loop that was left before the end of the epoch."""
     return (
         f"the last loop over batches() was left after {done} of "

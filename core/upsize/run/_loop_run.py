@@ -7,20 +7,17 @@ from typing import Any
 
 from torch import nn
 
+from upsize.resize import Resizer
+from upsize.run._batch_steps import BatchSteps
 from upsize.run._batches import Batches, innermost, length_of
-from upsize.run._counter import BatchCounter, Position
-from upsize.run._epochs import (
-    beyond_epoch,
-    counts_epochs,
-    left_epoch,
-    shorter_epoch,
-)
+from upsize.run._counter import BatchCounter
+from upsize.run._epochs import EpochLengths, counts_epochs
 from upsize.run._options import Options
-from upsize.run._resume import moved
+from upsize.run._position import Position
+from upsize.run._resume import moved_position
 from upsize.run._state import LoopState, read_state
 from upsize.run._training_run import TrainingRun
 from upsize.schedule import Plan, Size
-from upsize.schedule._warn import warn
 
 __all__ = ["LoopRun"]
 
@@ -48,7 +45,8 @@ class LoopRun:
         self._run = TrainingRun(options, counter, **settings)
         self._counter = counter
         self._ends_by_steps = not counter.by_epochs
-        self._told_length = self._finished = False
+        self._lengths = EpochLengths(counter)
+        self._finished = False
         if self._ends_by_steps and counter.batches is not None:
             counter.by_epochs = counts_epochs(options.schedule, self.plan)
 
@@ -62,6 +60,11 @@ class LoopRun:
     def final_size(self) -> Size:
         """The full size."""
         return self.plan.final_size
+
+    @property
+    def resizer(self) -> Resizer:
+        """How the images of a batch are found and resized."""
+        return self._run.options.resizer
 
     @property
     def size(self) -> Size:
@@ -104,6 +107,28 @@ class LoopRun:
             [32, 32, 64, 64]
         """
         return self._run.sizes_ahead(batches)
+
+    def draw_rest(self) -> None:
+        """Note that the loader draws the rest of a resumed epoch, and the loop skips none.
+
+        Without it, a loader as long as an epoch is taken to draw all of it again.
+        """
+        self._counter.draw_rest()
+
+    def expect_sizes(self, *, from_now: bool) -> BatchSteps:
+        """Take batches at the size of their step from any loader from now on.
+
+        Args:
+            from_now: Whether batch 0 of the loader is the next batch of the run, and
+                not its first one.
+
+        Returns:
+            The step of each batch, by its number.
+        """
+        counter = self._counter
+        self._run.expect_sizes()
+        start = counter.upcoming() if from_now else Position()
+        return BatchSteps(counter.accumulate, counter.batches, start)
 
     def __call__(self, batch: Any) -> Any:
         """Return the batch with its images at :attr:`size`.
@@ -149,13 +174,13 @@ class LoopRun:
         """Yield the batches of a pass over a loader."""
         counter, length = self._counter, length_of(loader)
         counter.settle()
-        left = self._begin(length)
+        left = self._lengths.begin(length)
         inside = innermost(loader)
         self._run.draw_from(inside if hasattr(inside, "dataset") else None)
         with counter.watching():
             for batch in loader:
                 counter.settle()
-                self._check(length, left)
+                self._lengths.check(length, left)
                 resized = self._run.train(batch)
                 counter.take()
                 try:
@@ -165,10 +190,9 @@ class LoopRun:
                     self._run.end_epoch()
                     raise
             counter.settle(at_end=True)
-        self._check(length, left)
-        missing = counter.end_epoch()
-        if missing:
-            self._tell(shorter_epoch(left - missing, left, known=False))
+        self._run.agree()  # without a batch, the other processes still wait for this one
+        self._lengths.check(length, left)
+        self._lengths.end(left)
         self._run.end_epoch()
         self._end()
 
@@ -245,17 +269,12 @@ class LoopRun:
             >>> resumed.optimizer_steps, resumed.size == saved.size
             (60, True)
         """
-        saved, now = read_state(LoopState, state), self._counter.accumulate
-        if saved.accumulate != now and saved.window:
-            raise ValueError(
-                f"the state was saved after {saved.window} of {saved.accumulate} "
-                f"batches of an accumulation window, but accumulate is {now} now: "
-                f"resume with accumulate={saved.accumulate}, or from a state saved "
-                "after an optimizer step"
-            )
-        position = self._moved(saved)
+        saved, counter = read_state(LoopState, state), self._counter
+        position = moved_position(
+            saved, self.plan, counter, by_steps=self._ends_by_steps
+        )
         self._run.resume(saved, at=(saved.step, position.step))
-        self._counter.load(position)
+        counter.load(position)
 
     def preallocate(
         self,
@@ -293,53 +312,8 @@ class LoopRun:
         """
         self._run.preallocate(model, batch, forward=forward)
 
-    def _moved(self, saved: LoopState) -> Position:
-        """Return the saved position, at its share of training in epochs of this run."""
-        counter, mine = self._counter, self._counter.batches
-        theirs = saved.plan.steps_per_epoch
-        same = theirs == counter.steps_per_epoch or None in (theirs, mine)
-        if same and saved.accumulate == counter.accumulate:
-            return saved.position
-        step = now = moved(saved.step, saved.plan, self.plan)
-        start = moved(saved.epoch_step, saved.plan, self.plan)
-        if self._ends_by_steps and saved.plan.total_steps == counter.total_steps:
-            # The same step, and as far into its epoch.
-            now = saved.step
-            start = max(now - (step - start), 0)
-        batch = (now - start) * counter.accumulate
-        if mine is not None and batch >= mine:
-            return Position(now, epoch_step=now)
-        return Position(now, batch, epoch_step=start)
-
     def _end(self) -> None:
         """End the run with the last step of its plan."""
         if self._counter.step() >= self.plan.total_steps:
             self._finished = True
             self._run.finish()
-
-    def _begin(self, length: int | None) -> int:
-        """Begin a pass; return the batches that the plan has for it."""
-        counter, done = self._counter, self._counter.position.batch
-        broke_off = counter.begin(length)
-        left = (counter.batches or 0) - counter.position.batch
-        if counter.by_epochs and length is not None:
-            if broke_off:
-                self._tell(left_epoch(done, left, length))
-            elif length < left:
-                self._tell(shorter_epoch(length, left, known=True))
-        return left
-
-    def _check(self, length: int | None, left: int) -> None:
-        """Say how the batches after an epoch's planned end, and steps, are counted."""
-        counter = self._counter
-        if counter.beyond:
-            self._tell(beyond_epoch(length, left))
-        if counter.notice is not None:
-            text, counter.notice = counter.notice, None
-            warn(text)
-
-    def _tell(self, text: str) -> None:
-        """Warn about the first epoch of another length."""
-        if not self._told_length:
-            self._told_length = True
-            warn(text)

@@ -8,21 +8,20 @@ which holds boxes or keypoints.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
 from upsize.resize import ParsedBatch, Resizer
-from upsize.resize._containers import Node, find, leaves, parse, replace
+from upsize.resize._containers import find, leaves, parse, replace
 from upsize.resize._policies import INPUT
 from upsize.resize._shown import Path
 from upsize.run._sample import draw_sample
+from upsize.run._sample_types import may_have_lost, with_types
 from upsize.schedule import Plan, Size
 
 __all__ = ["LostTypes", "Reading", "TypedBatch", "without_types"]
-
-_NUMBERS = (2, 3, 4, 5, 8)  # of points and boxes
 
 Arrange: TypeAlias = Callable[[Any], Any]
 
@@ -49,6 +48,11 @@ class LostTypes:
         self._waits = False
         self._learned: _Learned | None = None
         self._image: Path | None = None
+
+    @property
+    def datasets(self) -> list[Any]:
+        """The datasets of the loaders that batches come from."""
+        return [dataset for dataset, _ in self._sources]
 
     def expect(self, loaders: Any, arrange: Arrange | None = None) -> bool:
         """Note where the next batches come from.
@@ -102,12 +106,11 @@ class LostTypes:
             for name, role in self.resizer._rules.named.items()
             for path in find(tree, name, "images" if role == INPUT else "targets")
         ]
-        automatic = self.resizer.images is None
+        typed = with_types(tree, learned.tree, images=self.resizer.images is None)
         return {
-            path: _wrapped(leaf, like)
-            for path, leaf, like in _pairs(tree, learned.tree, ())
-            if _has_lost(leaf, like, images=automatic)
-            and not any(path[: len(name)] == name for name in named)
+            path: leaf
+            for path, leaf in typed.items()
+            if not any(path[: len(name)] == name for name in named)
         }
 
     def place(self, typed: Mapping[Path, Tensor], images: Size) -> None:
@@ -140,7 +143,7 @@ class LostTypes:
             return
         # Not kept: a sized loader leads back to the run.
         self._waits, loaders, self._loaders = False, self._loaders, None
-        if "torchvision.tv_tensors" not in sys.modules or not _may_have_lost(batch):
+        if "torchvision.tv_tensors" not in sys.modules or not may_have_lost(batch):
             return
         samples = {
             path: draw_sample(loader, plan) if _tells(loader) else None
@@ -231,46 +234,3 @@ def _tells(loader: Any) -> bool:
 def _same(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
     # A bound method is another object each time that it is asked for.
     return one[0] is other[0] and bool(one[1] == other[1])
-
-
-def _may_have_lost(batch: Any) -> bool:
-    """Whether a batch has a plain tensor besides one that may be its images."""
-    tensors = [leaf for _, leaf in leaves(batch) if isinstance(leaf, Tensor)]
-    shapes = [tuple(leaf.shape) for leaf in tensors if type(leaf) is Tensor]
-    # Labels have one dim; soft labels two, as boxes that a collate function joins.
-    some = [s for s in shapes if len(s) > 2 or (len(s) == 2 and s[-1] in _NUMBERS)]
-    return len(some) > (len(shapes) == len(tensors))
-
-
-def _pairs(node: Any, like: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
-    """Yield (path, leaf, leaf of the sample) where a batch is made as its samples."""
-    if type(node) is not Node or type(like) is not Node:
-        if type(node) is not Node and type(like) is not Node:
-            yield path, node, like
-        return
-    mine, its = node.children, like.children
-    if isinstance(node.value, Mapping) or len(mine) == len(its):
-        for key in mine:
-            if key in its:
-                yield from _pairs(mine[key], its[key], (*path, key))
-    elif list(its) == [0]:  # a list with one item for each sample
-        for key, child in mine.items():
-            yield from _pairs(child, its[0], (*path, key))
-
-
-def _has_lost(leaf: Any, like: Any, *, images: bool) -> bool:
-    """Whether ``leaf`` is a plain tensor that may have had the type of ``like``."""
-    vision: Any = sys.modules["torchvision.tv_tensors"]
-    if type(leaf) is not Tensor or not isinstance(like, vision.TVTensor):
-        return False
-    if hasattr(like, "canvas_size"):
-        return leaf.ndim >= 2 and leaf.shape[-1] == like.shape[-1]
-    return leaf.ndim >= 3 and (images or isinstance(like, vision.Mask))
-
-
-def _wrapped(leaf: Tensor, like: Tensor) -> Tensor:
-    """Return a view of ``leaf`` of the type of ``like``, and with its attributes."""
-    # Not torchvision's wrap: it takes no batches of boxes.
-    typed = leaf.as_subclass(type(like))
-    vars(typed).update(vars(like))
-    return typed

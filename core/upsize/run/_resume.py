@@ -5,14 +5,15 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from upsize.run._counter import Counter
+from upsize.run._counter import BatchCounter
+from upsize.run._position import Counter, Position
 from upsize.run._state import LoopState, State
 from upsize.schedule import Plan, Schedule
 from upsize.schedule._shown import shown
 from upsize.schedule._stage import stages_of
 from upsize.schedule._warn import warn
 
-__all__ = ["moved", "never_shrinking", "rest", "resumed"]
+__all__ = ["moved", "moved_position", "never_shrinking", "rest", "resumed"]
 
 
 def resumed(saved: State, mine: Plan, unit: str, schedule: Schedule) -> Plan:
@@ -95,6 +96,45 @@ def moved(step: int, saved: Plan, plan: Plan) -> int:
         return step
     # Rounded up, so that no size is smaller than the one before.
     return -(-step * plan.steps_per_epoch // saved.steps_per_epoch)
+
+
+def moved_position(
+    saved: LoopState, plan: Plan, counter: BatchCounter, *, by_steps: bool
+) -> Position:
+    """Return where a loop continues: at the same share of training as a saved one.
+
+    Args:
+        saved: State of the saved loop.
+        plan: The plan of the new loop.
+        counter: Counts the batches of the new loop.
+        by_steps: Whether the new loop ends after a number of steps, not of epochs.
+
+    Raises:
+        ValueError: When the state was saved within an accumulation window of another
+            length.
+    """
+    accumulate, mine = counter.accumulate, counter.batches
+    if saved.accumulate != accumulate and saved.window:
+        raise ValueError(
+            f"the state was saved after {saved.window} of {saved.accumulate} "
+            f"batches of an accumulation window, but accumulate is {accumulate} now: "
+            f"resume with accumulate={saved.accumulate}, or from a state saved "
+            "after an optimizer step"
+        )
+    theirs = saved.plan.steps_per_epoch
+    same = theirs == counter.steps_per_epoch or None in (theirs, mine)
+    if same and saved.accumulate == accumulate:
+        return saved.position
+    step = now = moved(saved.step, saved.plan, plan)
+    start = moved(saved.epoch_step, saved.plan, plan)
+    if by_steps and saved.plan.total_steps == counter.total_steps:
+        # The same step, and as far into its epoch.
+        now = saved.step
+        start = max(now - (step - start), 0)
+    batch = (now - start) * accumulate
+    if mine is not None and batch >= mine:
+        return Position(now, epoch_step=now)
+    return Position(now, batch, epoch_step=start)
 
 
 def rest(saved: State, counter: Counter, *, by_steps: bool) -> int:

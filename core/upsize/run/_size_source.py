@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
+from upsize.resize import Resizer
 from upsize.schedule import Size
 
-__all__ = ["SizeSource"]
+__all__ = ["SizeSource", "resizer_of", "tell_at_end"]
 
 
 class SizeSource(Protocol):
@@ -25,3 +26,29 @@ class SizeSource(Protocol):
             batches: Batches in a pass over the loader; ``None``: unknown.
         """
         ...
+
+
+def resizer_of(source: Any) -> Resizer:
+    """Return the resizer of a run that tells sizes; a default one for other sources."""
+    for each in _behind(source):
+        for name in ("options", "_options"):
+            resizer = getattr(getattr(each, name, None), "resizer", None)
+            if isinstance(resizer, Resizer):
+                return resizer
+    return Resizer()
+
+
+def tell_at_end(source: Any, tell: Callable[[], object]) -> None:
+    """Let a run that tells sizes call a function when it has ended without an error."""
+    for each in _behind(source):
+        at_end = getattr(each, "tell_at_end", None)
+        if at_end is not None:
+            at_end(tell)
+
+
+def _behind(source: Any) -> Iterator[Any]:
+    """Yield a source, the run that it is of, and the source that it takes sizes from."""
+    while source is not None:
+        yield source
+        yield getattr(source, "_run", None)
+        source = getattr(source, "_source", None)

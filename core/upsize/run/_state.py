@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from upsize.run._counter import Position
+from upsize.run._position import Position
 from upsize.schedule import Plan
 from upsize.schedule._shown import shown
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from itertools import repeat
 from typing import Any
 
 import torch
 from torch import nn
 
-from upsize.run._compiled import warn_of_recompiles
-from upsize.run._counter import Counter
 from upsize.run._dry_run import dry_run
-from upsize.run._full_size import (
-    ended_early,
-    validation_size,
-)
+from upsize.run._full_size import ended_early, validation_size
 from upsize.run._lost_types import LostTypes, Reading
+from upsize.run._made_again import check_sizes_asked, is_sized
 from upsize.run._options import Options
+from upsize.run._position import Counter
 from upsize.run._prepared import PreparedBatches
 from upsize.run._ranks import check_ranks
 from upsize.run._reports import Reports
-from upsize.run._resume import moved, never_shrinking, rest, resumed
+from upsize.run._run_plan import RunPlan
 from upsize.run._state import State, read_state
 from upsize.schedule import Plan, Size
 from upsize.schedule._warn import warn
@@ -87,32 +82,34 @@ class TrainingRun:
         is_second: bool = False,
         by_steps: bool = False,
     ) -> None:
-        self.options, self._counter, self._saved = options, counter, saved
-        self._models, self._say, self._report = models, say, report
-        self._is_trial, self._is_second = is_trial, is_second
-        self._by_steps = by_steps
+        self.options, self._counter = options, counter
+        self._report, self._is_trial = report, is_trial
         self._lost = LostTypes(options.resizer)
         self._prepared = PreparedBatches()
         # Whether the current loader makes images at the size of their step: only such
-        # a loader asks for the sizes of each pass.
-        self._is_sized = False
+        # a loader asks for the sizes of each pass, or a pipeline has them all.
+        self._is_sized = self._has_sizes = False
+        # Whether its dataset belongs to such a loader, whatever the loader is.
+        self._has_sized_data = False
         self._agreed = False
+        self._at_end: set[Callable[[], object]] = set()
         self._reports = Reports(say, options.verbose)
-        self._plan: Plan | None = None
         self._size: Size | None = None
-        # From the counter's steps to the plan's, and the saved plan until it is used.
-        self._shift = 0
-        self._left: Plan | None = None
-        final = options.full_size
-        if final is None and saved is not None and not is_second:
-            final = saved.plan.final_size
-        if final is not None:
-            self._make_plan(final)
+        self._run_plan = RunPlan(
+            options,
+            counter,
+            saved=saved,
+            models=models,
+            say=say,
+            is_trial=is_trial,
+            is_second=is_second,
+            by_steps=by_steps,
+        )
 
     @property
     def plan(self) -> Plan | None:
         """The plan, the size of every step; ``None`` until the full size is known."""
-        return self._plan
+        return self._run_plan.plan
 
     @property
     def size(self) -> Size | None:
@@ -169,8 +166,17 @@ class TrainingRun:
         """
         if not self._is_sized:
             return found.at(size)
-        assert self._plan is not None  # or no loader would have sizes
-        return self._prepared.resized(batch, found, size, self._plan.final_size)
+        assert self.plan is not None  # or no loader would have sizes
+        return self._prepared.resized(batch, found, size, self.plan.final_size)
+
+    def matched(self, part: Any, batch: Any) -> Any:
+        """Return samples of a sized loader at the size of a batch, to complete it.
+
+        Args:
+            part: A batch of those samples.
+            batch: The batch.
+        """
+        return self.resized(part, self._read(part), self._read(batch).size)
 
     def draw_from(
         self, loaders: Any, *, arrange: Callable[[Any], Any] | None = None
@@ -186,6 +192,7 @@ class TrainingRun:
         """
         if self._lost.expect(loaders, arrange):
             self._prepared = PreparedBatches()
+            self._has_sized_data = any(map(is_sized, self._lost.datasets))
 
     def lost_types(self, batch: Any, images: Size) -> dict[Any, Any]:
         """Return the values of a batch that have lost their types, with their types.
@@ -196,7 +203,7 @@ class TrainingRun:
             batch: The batch, as it is resized.
             images: Size of its images.
         """
-        self._lost.learn(batch, self._full_of_lists, self._plan)
+        self._lost.learn(batch, self._full_of_lists(self.plan), self.plan)
         typed = self._lost.typed(batch)
         self._lost.place(typed, images)
         return typed
@@ -212,14 +219,13 @@ class TrainingRun:
         Raises:
             ValueError: As :meth:`train`.
         """
-        if self._plan is None:
+        run_plan = self._run_plan
+        if run_plan.plan is None:
             assert images is not None  # only images can tell the full size
-            self._make_plan(images)
-        step, plan = self.step(), self._plan
+            run_plan.make(images)
+        step, plan = run_plan.step(), run_plan.plan
         assert plan is not None
-        if not self._agreed:
-            check_ranks(plan, step)
-            self._agreed = True
+        self.agree()
         if self._reports.mismatched:
             self._reports.begin_step(step, plan)
         size = plan.size_at(step)
@@ -247,24 +253,17 @@ class TrainingRun:
             UserWarning: When something is left that may hold pixels of the images; when
                 nothing is printed, and something is left that may be an image.
         """
-        self._reports.describe(found, self._plan)
+        self._reports.describe(found, self.plan)
 
     def step(self) -> int:
         """Return how many steps of the plan are done."""
-        step = self._counter.step() + self._shift
-        if self._left is not None and self._plan is not None:
-            # The first call after a resume: the counter is restored by now.
-            now = step if self._by_steps else moved(step, self._left, self._plan)
-            self._shift += now - step
-            self._continue(step, now)
-            return now
-        return step
+        return self._run_plan.step()
 
     def validate(self, batch: Any) -> Any:
         """Return a validation batch; ``resize_valid``: at the last training size."""
-        if self._plan is None or self._size is None or not self.options.resize_valid:
+        if self.plan is None or self._size is None or not self.options.resize_valid:
             return batch
-        found = self._lost.read_other(batch, self._plan.final_size)
+        found = self._lost.read_other(batch, self.plan.final_size)
         size = self.validation_size(found.size)
         return batch if size == found.size else found.at(size)
 
@@ -274,20 +273,20 @@ class TrainingRun:
         Warns:
             UserWarning: Once, when they do not have the full size.
         """
-        assert self._plan is not None
+        assert self.plan is not None
         assert self._size is not None
         self.check_validation(images)
         return validation_size(images, self._size)
 
     def check_validation(self, images: Size) -> None:
         """Warn once when validation images that follow have another full size."""
-        assert self._plan is not None
-        self._reports.check_validation(images, self._plan.final_size)
+        assert self.plan is not None
+        self._reports.check_validation(images, self.plan.final_size)
 
     def at_full_size(self, batch: Any) -> Any:
         """Return a batch at full size, for example for BatchNorm statistics."""
         found = self._read(batch)
-        plan = self._plan or self._make_plan(found.size)
+        plan = self.plan or self._run_plan.make(found.size)
         self._check_batch(found.size, plan.final_size, plan)
         return found.at(plan.final_size)
 
@@ -315,7 +314,7 @@ class TrainingRun:
             torch.OutOfMemoryError: When the full size does not fit.
         """
         found = self._read(batch)
-        plan = self._plan or self._make_plan(found.size)
+        plan = self.plan or self._run_plan.make(found.size)
         self._check_batch(found.size, found.size, plan)
         full = found.at(plan.final_size)
         if forward is None:
@@ -334,27 +333,19 @@ class TrainingRun:
             batches: Batches in a pass over the loader, if that is known.
         """
         self._is_sized = True
-        if self._plan is None:
-            return iter(())
-        self.step()  # finds the shift, and may change the plan
-        steps = (step + self._shift for step in self._counter.ahead(batches))
-        return map(self._sized_at, steps, repeat(self._plan))
+        return map(self._sized, self._run_plan.sizes_ahead(batches))
 
-    def _sized_at(self, step: int, plan: Plan) -> Size:
+    def _sized(self, size: Size) -> Size:
         # Again for each batch: the pass of some loaders goes on through all epochs.
         self._is_sized = True
-        return plan.size_at(step)
+        return size
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON values; empty until there is a plan.
 
         It holds no position: most frameworks keep that themselves.
         """
-        if self._plan is None:
-            return {} if self._saved is None else self._saved.model_dump(mode="json")
-        self.step()  # finds the shift
-        state = State(unit=self._counter.unit, plan=self._plan, shift=self._shift)
-        return state.model_dump(mode="json")
+        return self._run_plan.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue with the plan of a saved run.
@@ -382,15 +373,21 @@ class TrainingRun:
                 if epochs have another length. ``None``: the counter continues from the
                 saved step.
         """
-        if self._plan is None:
-            self._saved, self._is_second = saved, False
-            self._make_plan(saved.plan.final_size)
-        else:
-            self._follow(self._resumed(saved, self._plan))
-        self._shift = saved.shift
+        self._run_plan.resume(saved, at)
         self.expect_agreement()
-        if at is not None:
-            self._continue(*at)
+
+    def agree(self) -> None:
+        """Compare plan and step with those of the other processes, once.
+
+        Raises:
+            ValueError: In every process, when they differ.
+        """
+        if self._agreed:
+            return
+        plan = self.plan
+        assert plan is not None  # a batch has made it, or a loop before
+        check_ranks(plan, self.step(), self._counter)
+        self._agreed = True
 
     def expect_agreement(self) -> None:
         """Compare plan and step with those of the other processes at the next batch.
@@ -399,9 +396,17 @@ class TrainingRun:
         """
         self._agreed = False
 
+    def expect_sizes(self) -> None:
+        """Expect batches at the size of their step, whatever they come from."""
+        self._is_sized = self._has_sizes = True
+
     def end_epoch(self) -> None:
         """End a pass over a loader: the next batches may come from another one."""
-        self._is_sized = False
+        self._is_sized = self._has_sizes
+
+    def tell_at_end(self, tell: Callable[[], object]) -> None:
+        """Call a function when the run has ended without an exception."""
+        self._at_end.add(tell)
 
     def finish(self, *, completed: bool = True) -> None:
         """End the run: restore the values that follow the size, and report the end.
@@ -419,24 +424,30 @@ class TrainingRun:
         if not completed:
             return
         self._reports.end()
-        if self._plan is None or self._size is None or self._is_trial:
+        for tell in self._at_end:
+            tell()
+        if self.plan is None or self._size is None or self._is_trial:
             return
-        text = ended_early(self._plan, self._size, self._counter.unit)
+        text = ended_early(self.plan, self._size, self._counter.unit)
         if text is not None:
             warn(text)
 
-    @property
-    def _full_of_lists(self) -> Size | None:
-        """The size that lists of images stand for; ``None`` for a sized loader."""
-        return None if self._is_sized or self._plan is None else self._plan.final_size
-
     def _read(self, batch: Any) -> Reading:
-        return self._lost.read(batch, self._full_of_lists, self._plan)
+        plan = self._run_plan.plan
+        # As _full_of_lists, without a call at every batch.
+        full = None if self._is_sized or plan is None else plan.final_size
+        return self._lost.read(batch, full, plan)
+
+    def _full_of_lists(self, plan: Plan | None) -> Size | None:
+        """Return the size that lists of images stand for; ``None``: their own."""
+        return None if self._is_sized or plan is None else plan.final_size
 
     def _check_batch(self, images: Size, size: Size, plan: Plan) -> None:
         """Check the images of a batch; a sized loader may make small ones."""
         if self._is_sized and images != size:
             self._reports.mismatch(self.step(), plan)
+        if self._has_sized_data and not self._is_sized:
+            check_sizes_asked(images, size, plan.final_size)
         if not self._is_sized or (images != size and images not in plan.sizes):
             self.check(images)
 
@@ -449,8 +460,8 @@ class TrainingRun:
         Warns:
             UserWarning: Once, when they are larger.
         """
-        assert self._plan is not None
-        self._reports.check(images, self._plan.final_size)
+        assert self.plan is not None
+        self._reports.check(images, self.plan.final_size)
 
     def _change(self, size: Size, step: int) -> None:
         """Train at another size from now on."""
@@ -459,55 +470,3 @@ class TrainingRun:
             torch.cuda.empty_cache()
         if self._report is not None and self.options.log is not None:
             self._report(self.options.log, max(size), step)
-
-    def _make_plan(self, final: Size) -> Plan:
-        """Make the plan, or continue with the saved one."""
-        counter, saved = self._counter, self._saved
-        total_steps = counter.total_steps
-        if saved is not None and self._is_second and final != saved.plan.final_size:
-            # The rest of the training is a run of its own.
-            total_steps = rest(saved, counter, by_steps=self._by_steps)
-            saved, self._shift = None, -counter.step()
-        with warnings.catch_warnings():
-            if self._is_trial:
-                warnings.simplefilter("ignore", UserWarning)
-            try:
-                plan = self.options.schedule.plan(
-                    final_size=final,
-                    total_steps=total_steps,
-                    steps_per_epoch=counter.steps_per_epoch,
-                )
-            except ValueError as error:
-                if counter.steps_per_epoch is None:
-                    error.add_note(
-                        "upsize: the epochs of this run have no fixed number of "
-                        'steps: give moments as shares (0.5) or as steps ("500st")'
-                    )
-                raise
-        if saved is not None:
-            plan, self._shift = self._resumed(saved, plan), saved.shift
-        self._follow(plan)
-        warn_of_recompiles(self._models, plan)
-        if self.options.verbose and self._say is not None:
-            self._say(plan.summary())
-        return plan
-
-    def _resumed(self, saved: State, plan: Plan) -> Plan:
-        new = resumed(saved, plan, self._counter.unit, self.options.schedule)
-        self._left = saved.plan
-        return new
-
-    def _continue(self, done: int, now: int) -> None:
-        """Let sizes not shrink where the step of a saved run becomes another one."""
-        assert self._plan is not None
-        assert self._left is not None
-        plan = never_shrinking(self._plan, self._left, done, now)
-        self._left = None
-        if plan != self._plan:
-            self._follow(plan)
-
-    def _follow(self, plan: Plan) -> None:
-        """Set the plan, also for the values that follow the size."""
-        self._plan = plan
-        if self.options.follow is not None:
-            self.options.follow.bind(plan)

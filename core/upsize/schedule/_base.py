@@ -51,8 +51,8 @@ class Schedule(BaseModel, ABC):
         750 900 192x192
         900 1000 224x224
         >>> print(plan.summary())
-        Train at an image size of [128, 128] from step 0, [160, 160] from step 250, \
-[192, 192] from step 750, [224, 224] from step 900.
+        128x128 until step 250, 160x160 until step 750, 192x192 until step 900, \
+then 224x224
     """
 
     # Built at the first use: else the import would take twice as long.
@@ -112,7 +112,7 @@ class Schedule(BaseModel, ABC):
         """
 
     def describe(self, run: RunLength, final: Size) -> str:
-        """Describe what the schedule does in a run, in a sentence or two.
+        """Describe what the schedule does in a run, in a line or two.
 
         Args:
             run: Length of the run.

@@ -1,4 +1,4 @@
-"""A schedule in words: the two sentences that the reference prints."""
+"""A schedule in words: one line that says what grows and when."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from upsize.schedule._moment import IncreaseMode
 from upsize.schedule._run import RunLength
 from upsize.schedule._size import Size
 from upsize.schedule._stage import Stage
@@ -58,53 +57,73 @@ def _increments(growth: Growth) -> str:
     return f"{least}" if least == most else f"{least} to {most}"
 
 
-def _interval(growth: Growth, run: RunLength, mode: IncreaseMode) -> str:
+def _interval(growth: Growth, run: RunLength) -> str:
     """Return the time between two resizes, in epochs if they are known."""
-    if growth.every is None:
-        return "in 1 resize"
+    assert growth.every is not None  # of several resizes
     if run.steps_per_epoch is None:
-        unit, every = "steps", float(growth.every)
+        unit, every = "steps", growth.every
     else:
-        unit, every = "epochs", float(growth.every / run.steps_per_epoch)
-        if mode is IncreaseMode.Epoch and every == 1:
-            unit = "epoch"
-    return f"every {every:.4g} {unit} for {len(growth.sizes)} resizes"
+        unit, every = "epochs", growth.every / run.steps_per_epoch
+    if every == 1:
+        return f"every {unit.removesuffix('s')}"
+    number = f"{float(every):.2g}" if every < 1 else f"{round(float(every), 2):g}"
+    return f"every {number} {unit}"
 
 
-def describe_growth(growth: Growth, run: RunLength, mode: IncreaseMode) -> str:
-    """Return the two sentences of the reference, exact to the letter and the space."""
+def describe_growth(growth: Growth, run: RunLength) -> str:
+    """Describe even growth in one line: the first size, the increments, the last size.
+
+    Example:
+        >>> growth = Growth(
+        ...     Size(112, 112),
+        ...     [Size(168, 168), Size(224, 224)],
+        ...     [Fraction(1000), Fraction(1500)],
+        ...     Fraction(500),
+        ... )
+        >>> describe_growth(growth, RunLength(2000, 100))
+        '112x112 until epoch 10, then +56 px every 5 epochs, 224x224 from epoch 15'
+    """
     if not growth.sizes:
-        return f"Train at the full image size of {list(growth.initial)} from the start."
+        return f"{growth.initial} from the start"
     growth = _merged(growth)
-    # The reference has a space before the line break in batch mode only.
-    gap = " \n" if mode is IncreaseMode.Batch else "\n"
+    first = f"{growth.initial} until {describe_moment(growth.positions[0], run)}"
+    last = growth.sizes[-1]
+    if len(growth.sizes) == 1:
+        return f"{first}, then {last}"
+    of_side = "" if last.height == last.width else " on the longer side"
     return (
-        f"Progressively increase the initial image size of {list(growth.initial)} by "
-        f"{_increments(growth)} pixels {_interval(growth, run, mode)}.{gap}Starting at "
-        f"{describe_moment(growth.positions[0], run)} and finishing at "
-        f"{describe_moment(growth.positions[-1], run)} for a final training size of "
-        f"{list(growth.sizes[-1])}."
+        f"{first}, then +{_increments(growth)} px{of_side} {_interval(growth, run)}, "
+        f"{last} from {describe_moment(growth.positions[-1], run)}"
     )
 
 
 def describe_stages(stages: Sequence[Stage], run: RunLength) -> str:
-    """Describe the stages of any schedule; if they are many, by their number."""
+    """Describe the stages of any schedule; if they are many, the first and the last.
 
-    def part(stage: Stage) -> str:
-        return f"{_words(stage)} from {describe_moment(Fraction(stage.start), run)}"
-
-    if len(stages) <= _LISTED:
-        return f"Train at an image size of {', '.join(map(part, stages))}."
-    return (
-        f"Train in {len(stages)} stages at image sizes of {part(stages[0])} to "
-        f"{part(stages[-1])}."
-    )
+    Example:
+        >>> stages = [Stage(0, 1400, Size(128, 128)), Stage(1400, 3500, Size(224, 224))]
+        >>> describe_stages(stages, RunLength(3500, 100))
+        '128x128 until epoch 14, then 224x224'
+    """
+    first, last = stages[0], stages[-1]
+    if len(stages) == 1:
+        return f"{_words(first)} from the start"
+    if len(stages) > _LISTED:
+        begin = describe_moment(Fraction(last.start), run)
+        return (
+            f"{len(stages)} stages: {_words(first)} first, {_words(last)} from {begin}"
+        )
+    parts = [
+        f"{_words(stage)} until {describe_moment(Fraction(stage.stop), run)}"
+        for stage in stages[:-1]
+    ]
+    return f"{', '.join(parts)}, then {_words(last)}"
 
 
 def _words(stage: Stage) -> str:
     """Return the size of a stage in words."""
     if isinstance(stage.size, Size):
-        return f"{list(stage.size)}"
+        return f"{stage.size}"
     return (
         f"one of {len(stage.sizes)} drawn every {stage.size.every} steps ({stage.size})"
     )

@@ -31,10 +31,16 @@ def check_named(owner: str, fields: Collection[str], values: tuple[Any, ...]) ->
         Traceback (most recent call last):
         TypeError: Ramp takes its fields by name: write Ramp(final_size=224), not \
 Ramp(224). Its fields are initial_size, final_size
+        >>> check_named("Phases", ["phases", "final_size"], ([(0, 64)],))
+        Traceback (most recent call last):
+        TypeError: Phases takes its fields by name: write Phases(phases=[(0, 64)]), not \
+Phases([(0, 64)]). Its fields are phases, final_size
     """
     if not values:
         return
-    name = "final_size" if "final_size" in fields else next(iter(fields), "field")
+    first = next(iter(fields), "field")
+    is_size = "final_size" in fields and not isinstance(values[0], list)
+    name = "final_size" if is_size else first
     raise TypeError(
         f"{owner} takes its fields by name: write {owner}({name}={shown(values[0])}), "
         f"not {owner}({', '.join(map(shown, values[:3]))}). Its fields are "

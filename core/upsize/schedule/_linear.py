@@ -128,7 +128,7 @@ class Linear(Schedule):
         return changes
 
     def describe(self, run: RunLength, final: Size) -> str:
-        """Describe the schedule in the two sentences of the reference."""
+        """Describe the schedule in one line."""
         initial, crossings = self._crossings(run, final)
         positions = [at for at, _, _ in crossings]
         every = None
@@ -136,7 +136,7 @@ class Linear(Schedule):
             every = (positions[-1] - positions[0]) / (len(positions) - 1)
         sizes = [size for _, _, size in crossings]
         growth = Growth(initial, sizes, positions, every)
-        return describe_growth(growth, run, IncreaseMode.Batch)
+        return describe_growth(growth, run)
 
     def _scale(self, final: Size) -> Fraction:
         """Return the first size as an exact share of the final one."""

@@ -61,12 +61,17 @@ def parse_moment(moment: float | str) -> ParsedMoment:
     """Read a moment exactly: ``0.7`` is 7/10, not the float nearest to it.
 
     Raises:
-        ValueError: For a negative or non-finite number, one beyond any training, or an
-            unknown unit.
+        ValueError: For a negative or non-finite number, a share above 1, a number
+            beyond any training, or an unknown unit.
     """
     parsed = _parse(moment)
     if parsed is None:
         raise ValueError(f"must be {_ALLOWED}, not {shown(moment)}")
+    if parsed.unit == "share" and parsed.value > 1:
+        raise ValueError(
+            f"must be at most 1.0 (100%) as a share of training, not {shown(moment)}; "
+            'an epoch is an int (10) or "10ep"'
+        )
     if parsed.value > MAX_COUNT:
         raise ValueError(f"must be at most {MAX_COUNT:,}, not {shown(moment)}")
     return parsed

@@ -193,25 +193,21 @@ class MultiScale(Schedule):
         return changes
 
     def describe(self, run: RunLength, final: Size) -> str:
-        """Describe what comes before the draws, and the draws in one sentence."""
+        """Describe what comes before the draws, and the draws, a line each."""
         _, begin, end = self._moments(run, final)
         text = ""
         if self.before is not None:
             text = self.before.describe(run, self._final_before(final)) + "\n"
         elif begin > 0:
-            text = f"Train at the full image size of {list(final)} at first.\n"
+            text = f"{final} at first\n"
         sizes = list(self._random_size(final).weights)
         text += (
-            f"Draw one of {len(sizes)} image sizes from {list(sizes[0])} to "
-            f"{list(sizes[-1])} every {self.every} steps, from "
-            f"{describe_moment(begin, run)}"
+            f"one of {len(sizes)} sizes from {sizes[0]} to {sizes[-1]} drawn every "
+            f"{self.every} steps, from {describe_moment(begin, run)}"
         )
         if end is None:
-            return text + " to the end."
-        return (
-            f"{text} to {describe_moment(end, run)}, and train at the full size of "
-            f"{list(final)} from there on."
-        )
+            return text + " to the end"
+        return f"{text} to {describe_moment(end, run)}, then {final}"
 
     def _final_before(self, final: Size) -> Size:
         """Return the size that ``before`` grows to.

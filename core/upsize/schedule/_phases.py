@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
 from upsize.schedule._base import Schedule
-from upsize.schedule._describe import describe_moment
 from upsize.schedule._moment import IncreaseMode, Moment, parse_moment, position
 from upsize.schedule._run import RunLength
 from upsize.schedule._shown import shown
 from upsize.schedule._sides import InitialSize, check_fits, exact_size
 from upsize.schedule._size import MAX_RESIZES, Multiple, Pixels, Size, as_size
-from upsize.schedule._stage import stages_of
 
 __all__ = ["Phases"]
 
@@ -115,15 +112,6 @@ class Phases(Schedule):
             length = run.epoch_length('increase_mode="epoch"')
             steps = [math.floor(at / length) * length for at in positions]
         return list(zip(steps, self._sizes(final), strict=True))
-
-    def describe(self, run: RunLength, final: Size) -> str:
-        """Describe the phases that the run reaches, in one sentence."""
-        stages = stages_of(self.changes(run, final), run.total_steps)
-        parts = [
-            f"{list(size)} from {describe_moment(Fraction(start), run)}"
-            for start, _, size in stages
-        ]
-        return f"Train at an image size of {', '.join(parts)}."
 
     def _sizes(self, final: Size) -> list[Size]:
         """Return the size of each phase, or raise if one does not fit."""

@@ -19,7 +19,7 @@ from upsize.schedule._table import stage_rows, stage_table
 
 __all__ = ["Plan"]
 
-_RESUMED = "\nSizes are never below those of the run that this one resumes."
+_RESUMED = "\nnever below the sizes of the run that this one resumes"
 
 
 class Plan(BaseModel):
@@ -160,16 +160,13 @@ class Plan(BaseModel):
         return float(Fraction(pixels, full))
 
     def summary(self) -> str:
-        """Describe what the run does, for a ramp in the two sentences of the reference.
+        """Describe what the run does, in one line.
 
         Example:
             >>> from upsize.schedule import Ramp
             >>> ramp = Ramp(final_size=224, increase_by=28, increase_mode="epoch")
             >>> print(ramp.plan(epochs=20, steps_per_epoch=147).summary())
-            Progressively increase the initial image size of [112, 112] by 28 pixels \
-every 1 epoch for 4 resizes.
-            Starting at epoch 12 and finishing at epoch 15 for a final training size \
-of [224, 224].
+            112x112 until epoch 12, then +28 px every epoch, 224x224 from epoch 15
         """
         return self.description
 

@@ -115,8 +115,8 @@ class Ramp(Schedule):
         start: When the first resize happens: a share of training as a float, an epoch
             counted from 0 as an int, or a string such as ``"10ep"``, ``"500st"``,
             ``"50%"`` or ``"1/3"``.
-        finish: When the last resize happens, in the same units. At 1.0 or later the
-            full size is never reached, and the plan warns.
+        finish: When the last resize happens, in the same units. At the end of training
+            or later the full size is never reached, and the plan warns.
         increase_by: Pixels per resize of the longer side, at least 1; the last resize
             is shorter if the division leaves a remainder. In epoch mode the minimum: it
             grows in steps of 2 until it divides the difference into at most as many
@@ -177,8 +177,8 @@ class Ramp(Schedule):
         ]
 
     def describe(self, run: RunLength, final: Size) -> str:
-        """Describe the schedule in the two sentences of the reference."""
-        return describe_growth(self._growth(run, final), run, self.increase_mode)
+        """Describe the schedule in one line."""
+        return describe_growth(self._growth(run, final), run)
 
     def _initial(self, final: Size) -> Size:
         """Return the first size, or raise if it does not fit."""

@@ -1,4 +1,4 @@
-"""Run by torchrun in test_sized.py: prints the sizes that this process' workers made."""
+"""A part of two_processes.py: the sizes that the workers of this process make."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
-from tests.adapters.torchrun import finish
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -51,7 +50,3 @@ def main(kind: str) -> dict[str, Any]:
         "labels": seen,
         "corrected": resize.mismatched,
     }
-
-
-if __name__ == "__main__":
-    finish({kind: main(kind) for kind in sys.argv[1:]})

@@ -11,15 +11,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import DataLoaderConfiguration, GradientAccumulationPlugin
-from tests.adapters.torchrun import two_reports
 from tests.core.loading.images import FULL, RAMP, Images
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 import upsize.loading
 from upsize.accelerate import ProgressiveResize, sized
-
-SCRIPT = Path(__file__).with_name("sized_processes.py")
 
 
 class Run:
@@ -190,39 +187,7 @@ class TestRefused:
         with pytest.raises(ValueError, match="sized already"):
             sized(run.loader, run.resize)
 
-    @pytest.mark.parametrize("dispatch", [True, False])
-    def test_a_stream(self, dispatch: bool) -> None:
-        class Stream(IterableDataset[Any]):
-            def __iter__(self) -> Any:
-                raise AssertionError
-
-        config = DataLoaderConfiguration(dispatch_batches=dispatch)
-        accelerator = Accelerator(cpu=True, dataloader_config=config)
-        loader = accelerator.prepare(DataLoader(Stream(), 4))
-        resize = ProgressiveResize(
-            RAMP, accelerator, loader=loader, total_steps=20, verbose=False
-        )
-        kind, message = TypeError, "Stream is an IterableDataset"
-        if dispatch:
-            kind, message = ValueError, "dispatched.*dispatch_batches=False"
-        with pytest.raises(kind, match=message):
-            sized(loader, resize)
-
-
-KINDS = ["even", "uneven", "split"]
-
-
-@pytest.fixture(scope="module")
-def reports() -> list[dict[str, Any]]:
-    """What each of two processes says of each kind; they are started once."""
-    return two_reports(SCRIPT, *KINDS)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_two_processes(kind: str, reports: list[dict[str, Any]]) -> None:
-    first, second = (report[kind] for report in reports)
-    assert first["world"] == second["world"] == 2
-    assert first["came"] == second["came"] == first["planned"] == second["planned"]
-    assert len(set(first["came"])) >= 3
-    assert first["corrected"] == second["corrected"] == 0
-    assert first["labels"] != second["labels"]
+    def test_what_is_not_the_run_s(self) -> None:
+        run = Run()
+        with pytest.raises(TypeError, match="made with the loader, not a Plan"):
+            sized(run.plain, run.resize.plan)  # type: ignore[type-var]

@@ -49,3 +49,13 @@ def test_each_node_saves_and_one_without_its_state_is_refused(
     assert first["refused"] == second["refused"]
     assert "rank 0 at step 5 of 20" in first["refused"]
     assert "rank 1 at step 0 of 20" in first["refused"]
+
+
+@pytest.mark.parametrize("kind", ["even", "uneven", "split"])
+def test_sized_loaders(kind: str, reports: list[dict[str, Any]]) -> None:
+    first, second = (report["sized"][kind] for report in reports)
+    assert first["world"] == second["world"] == 2
+    assert first["came"] == second["came"] == first["planned"] == second["planned"]
+    assert len(set(first["came"])) >= 3
+    assert first["corrected"] == second["corrected"] == 0
+    assert first["labels"] != second["labels"]

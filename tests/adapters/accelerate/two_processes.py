@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import sized_processes
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import DataLoaderConfiguration, ProjectConfiguration
@@ -16,6 +17,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from upsize.accelerate import ProgressiveResize
 from upsize.schedule import Ramp
+
+SIZED = ["even", "uneven", "split"]
 
 
 class Images(Dataset[Any]):
@@ -121,4 +124,5 @@ def nodes(folder: str) -> dict[str, Any]:
 if __name__ == "__main__":
     root, *kinds = sys.argv[1:]
     report = {kind: main(kind, f"{root}/{kind}") for kind in kinds}
+    report["sized"] = {kind: sized_processes.main(kind) for kind in SIZED}
     finish(report | {"nodes": nodes(f"{root}/nodes")})

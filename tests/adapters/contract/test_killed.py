@@ -37,9 +37,12 @@ class Run:
 
 def run(
     name: str, folder: Path, *, start: tuple[int, str] = (0, ""), kill_at: Any = None,
-    ranks: int = 1,
-) -> Run:  # fmt: skip
-    """Train in processes of their own, which are killed some time after a batch."""
+    ranks: int = 1, whole: Path | None = None,
+) -> list[Run]:  # fmt: skip
+    """Train in processes of their own, which are killed some time after a batch.
+
+    With the folder ``whole``, they then train there from the beginning.
+    """
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-W", "ignore"]
     if ranks > 1:
@@ -54,11 +57,16 @@ def run(
     }  # fmt: skip
     # Where it waits for us, so that it never comes to its end before.
     last = str(-1 if kill_at is None else kill_at[0] + 2)
+    last_folder = []
+    if whole is not None:
+        whole.mkdir()
+        last_folder = [str(whole)]
     process = subprocess.Popen(
-        [*command, str(start[0]), last], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*command, str(start[0]), last, *last_folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, env=os.environ | environment, cwd=folder,
     )  # fmt: skip
-    said, guard = Run(), Timer(SECONDS, kill, [process.pid])
+    runs, said = [], Run()
+    guard = Timer(SECONDS, kill, [process.pid])
     guard.start()
     assert process.stdout is not None
     for line in process.stdout:
@@ -72,14 +80,16 @@ def run(
             said.kept = int(words[0]), words[1].strip()
         elif kind == "end":
             said.weights = torch.load(words[0].strip())
+            runs.append(said)
+            said = Run()
     _, errors = process.communicate()
     guard.cancel()
     if kill_at is None:
         assert process.returncode == 0, errors[-3000:]
     else:
         assert process.returncode == -signal.SIGKILL, errors[-3000:]
-        assert not said.weights
-    return said
+        assert not runs
+    return runs or [said]
 
 
 def kill(pid: int) -> None:
@@ -94,11 +104,12 @@ def check(name: str, folder: Path, seed: int, ranks: int = 1) -> None:
     draw = random.Random(seed)
     step = draw.randrange(SAVES[name] + 1, 17)
     moment = step, draw.random() * 0.02
-    whole = run(name, folder / "whole", ranks=ranks)
-    killed = run(name, folder / "killed", kill_at=moment, ranks=ranks)
+    (killed,) = run(name, folder / "killed", kill_at=moment, ranks=ranks)
     done = killed.kept
     assert 0 < done[0] <= step + 2
-    rest = run(name, folder / "killed", start=done, ranks=ranks)
+    rest, whole = run(
+        name, folder / "killed", start=done, ranks=ranks, whole=folder / "whole"
+    )
     planned = dict(enumerate(WIDTHS))
     assert whole.batches == planned
     assert killed.batches.items() <= planned.items()

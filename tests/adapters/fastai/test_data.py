@@ -174,7 +174,7 @@ def test_a_stream_tells_its_size_by_its_first_batch(capsys: Any) -> None:
 
     dls = DataLoaders(DataLoader(Stream(), 4), [], device="cpu")
     fit(dls, ProgressiveResize())
-    assert "initial image size of [16, 16]" in capsys.readouterr().out
+    assert "16x16 until epoch 2" in capsys.readouterr().out
 
 
 def test_the_frozen_part_of_fine_tune_with_a_stream() -> None:
@@ -285,7 +285,7 @@ def test_the_length_is_taken_behind_the_distributed_trainer(
     assert resize.plan is not None
     assert resize.plan.total_steps == 4 * BATCHES // 2
     assert seen.train == planned(resize, range(4 * BATCHES // 2))
-    assert "Starting at epoch 2" in capsys.readouterr().out
+    assert "until epoch 2," in capsys.readouterr().out
 
 
 class Pixels(nn.Module):

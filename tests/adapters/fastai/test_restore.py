@@ -269,9 +269,9 @@ def test_fine_tune_runs_the_schedule_once(when: Any, frozen: Any, tfms: str) -> 
 
 def test_fine_tune_says_what_the_frozen_part_does(capsys: Any) -> None:
     learner(loaders(), callback(verbose=True)).fine_tune(4)
-    first, second, _ = capsys.readouterr().out.splitlines()
+    first, second = capsys.readouterr().out.splitlines()
     assert first == "Training the frozen model at the initial image size of [16, 16]."
-    assert second.startswith("Progressively increase")
+    assert second.startswith("16x16 until epoch")
 
 
 def test_a_frozen_model_that_is_fitted_by_itself_runs_the_schedule() -> None:

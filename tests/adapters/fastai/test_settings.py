@@ -144,7 +144,7 @@ def test_the_cache_is_emptied_before_an_epoch_of_another_size(
     emptied: list[int] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(1))
     # fastai asks for the number of GPUs, too, and would then use them.
-    monkeypatch.setattr("upsize.fastai._callback.device_count", lambda: count)
+    monkeypatch.setattr("upsize.fastai._checks.device_count", lambda: count)
     resize = callback(increase_mode=IncreaseMode.Epoch, empty_cache=True)
     learn = learner(loaders(), resize)
     if count > 1:

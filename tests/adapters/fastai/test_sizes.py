@@ -62,29 +62,25 @@ class Corner(nn.Module):
             20,
             147,
             {"increase_by": 16},
-            "Progressively increase the initial image size of [112, 112] by 16 pixels "
-            "every 0.8333 epochs for 7 resizes. \nStarting at epoch 10 and finishing "
-            "at epoch 15 for a final training size of [224, 224].",
+            "112x112 until epoch 10, then +16 px every 0.83 epochs, 224x224 from epoch "
+            "15",
         ),
         (
             25,
             8,
             {"increase_by": 16},
-            "Progressively increase the initial image size of [112, 112] by 16 pixels "
-            "every 1.042 epochs for 7 resizes. \nStarting at epoch 12.5 and finishing "
-            "at epoch 18.75 for a final training size of [224, 224].",
+            "112x112 until epoch 12.5, then +16 px every 1.04 epochs, 224x224 from "
+            "epoch 18.75",
         ),
         (
             20,
             8,
             {"increase_by": 28, "increase_mode": IncreaseMode.Epoch},
-            "Progressively increase the initial image size of [112, 112] by 28 pixels "
-            "every 1 epoch for 4 resizes.\nStarting at epoch 12 and finishing at epoch "
-            "15 for a final training size of [224, 224].",
+            "112x112 until epoch 12, then +28 px every epoch, 224x224 from epoch 15",
         ),
     ],
 )
-def test_the_published_schedules_are_printed_to_the_letter(
+def test_the_published_schedules_are_printed(
     capsys: Any, epochs: int, batches: int, arguments: Any, message: str
 ) -> None:
     resize, seen = ProgressiveResize(final_size=224, **arguments), Seen()

@@ -1,21 +1,22 @@
-"""Run by test_sized.py: each process writes what its workers have made."""
+"""Run by torchrun in test_sized.py: prints what the workers of this process have made."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
 import torch
+from tests.adapters.torchrun import finish
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 from upsize.lightning import ProgressiveResize, sized
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "core" / "loading"))
-from images import RAMP, Images
+sys.path.insert(0, str(Path(__file__).parents[3]))
+from tests.adapters.streams import Stream
+from tests.core.loading.images import RAMP, Images
 
 
 class Batches(BatchSampler):
@@ -46,38 +47,50 @@ class Module(L.LightningModule):
     def configure_optimizers(self) -> Any:
         return torch.optim.SGD(self.parameters(), 0.1)
 
-    def on_train_end(self) -> None:
-        resize: Any = self.trainer.callbacks[0]  # type: ignore[attr-defined]
-        report = {
-            "world": self.trainer.world_size,
-            "came": self.came,
-            "planned": self.planned,
-            "labels": self.labels,
-            "corrected": resize.mismatched,
-        }
-        Path(sys.argv[3], f"{self.global_rank}.json").write_text(json.dumps(report))
+
+class Shards(L.LightningDataModule):
+    """Streams to each process the images of its own, which are not as many."""
+
+    def __init__(self, resize: ProgressiveResize) -> None:
+        super().__init__()
+        self.resize = resize
+
+    def train_dataloader(self) -> Any:
+        assert self.trainer is not None
+        mine = Stream(45, self.trainer.global_rank, self.trainer.world_size)
+        return sized(DataLoader(mine, 2, num_workers=1), self.resize)
 
 
-def main() -> None:
+def main(sampler: str) -> dict[str, Any]:
     resize = ProgressiveResize(RAMP, verbose=False)
     data = Images()
     options: dict[str, Any] = {"batch_size": 2, "shuffle": True}
-    if sys.argv[2] == "batch_sampler":
+    if sampler == "batch_sampler":
         options = {"batch_sampler": Batches(SequentialSampler(data), 2, False)}
     loader = DataLoader(data, num_workers=1, **options)
     trainer = L.Trainer(
         max_epochs=3,
+        limit_train_batches=10 if sampler == "stream" else 1.0,
         accelerator="cpu",
         devices=2,
-        strategy=sys.argv[1],
+        strategy="ddp",
         accumulate_grad_batches=2,
         callbacks=[resize],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
     )
-    trainer.fit(Module(), sized(loader, resize))
+    module = Module()
+    streams = sampler == "stream"
+    trainer.fit(module, Shards(resize) if streams else sized(loader, resize))
+    return {
+        "world": trainer.world_size,
+        "came": module.came,
+        "planned": module.planned,
+        "labels": module.labels,
+        "corrected": resize.mismatched,
+    }
 
 
 if __name__ == "__main__":
-    main()
+    finish({sampler: main(sampler) for sampler in sys.argv[1:]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.tuner import Tuner
 from lightning.pytorch.utilities import CombinedLoader
-from tests.adapters.lightning.tools import Module, callback, trainer, two_reports
+from tests.adapters.lightning.tools import Module, callback, trainer
+from tests.adapters.torchrun import two_reports
 from tests.core.loading.images import FULL, RAMP, Images, augmented
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler
@@ -86,6 +88,14 @@ WORKERS: list[dict[str, Any]] = [
     {"num_workers": 1},
     {"num_workers": 2, "persistent_workers": True, "prefetch_factor": 4},
 ]
+
+
+def test_persistent_workers_end_with_the_fit(tmp_path: Path) -> None:
+    # Else they are waited for, five seconds each, when the loader is collected.
+    before, resize = multiprocessing.active_children(), make()
+    loader = sized(plain(num_workers=1, persistent_workers=True), resize)
+    trainer(tmp_path, resize, max_epochs=2).fit(Module(), loader)
+    assert multiprocessing.active_children() == before
 
 
 @pytest.mark.parametrize("workers", WORKERS)
@@ -355,13 +365,24 @@ class TestRefused:
             sized(DataLoader(Photographs(v2.Identity()), 4), make())
 
 
-# Started by spawn in test_packages: it pickles the callback, and takes much longer.
-@pytest.mark.parametrize("sampler", ["shuffle", "batch_sampler"])
-def test_two_processes(sampler: str, tmp_path: Path) -> None:
-    first, second = two_reports(SCRIPT, tmp_path, "ddp", sampler)
+SAMPLERS = ["shuffle", "batch_sampler", "stream"]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each of two processes says of each sampler; they are started once.
+
+    By torchrun; test_packages has Lightning's own ways to start them.
+    """
+    return two_reports(SCRIPT, *SAMPLERS, cwd=tmp_path_factory.mktemp("two"))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_two_processes(sampler: str, reports: list[dict[str, Any]]) -> None:
+    first, second = (report[sampler] for report in reports)
     assert first["world"] == second["world"] == 2
     assert first["came"] == second["came"] == first["planned"] == second["planned"]
     assert len(set(first["came"])) >= 3
     assert first["corrected"] == second["corrected"] == 0
-    assert not set(first["labels"]) & set(second["labels"])  # a sampler for each
-    assert len(set(first["labels"])) == 13
+    assert not set(first["labels"]) & set(second["labels"])  # a share for each
+    assert len(set(first["labels"])) == (20 if sampler == "stream" else 13)

@@ -217,7 +217,7 @@ class TestRefused:
             tmp_path, schedule=RAMP, sized=True, train_dataset=Stream(), max_steps=8,
             accelerator_config={"dispatch_batches": False},
         )  # fmt: skip
-        with pytest.raises(TypeError, match="IterableDataset"):
+        with pytest.raises(ValueError, match="no transform of Stream has a size"):
             made.train()
 
     def test_a_dataset_whose_transforms_are_not_found(self, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.adapters.torchrun import two_reports
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
-KINDS = ["map", "vit", "stream", "sized"]
+KINDS = ["map", "vit", "stream", "sized", "joined", "sharded"]
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from tests.adapters.torchrun import finish
 from tests.adapters.transformers.test_sized import Crops
+from tests.adapters.transformers.test_sized_streams import Stream as Crossing
 from tests.adapters.transformers.test_sizes import Stream
 from tests.adapters.transformers.tools import Images, Net, planned, trainer, vit
 
@@ -21,6 +22,11 @@ def main(kind: str, folder: str) -> dict[str, Any]:
         options = {"train_dataset": Stream(), "max_steps": 12}
     if kind == "sized":
         options = {"train_dataset": Crops(), "sized": True}
+    if kind in ("joined", "sharded"):
+        options = {
+            "train_dataset": Crossing(), "max_steps": 12, "sized": True,
+            "accelerator_config": {"dispatch_batches": kind == "joined"},
+        }  # fmt: skip
     made = trainer(
         Path(folder), vit() if kind == "vit" else Net(), preallocate=kind == "vit",
         schedule=Ramp(final_size=32, increase_by=8), gradient_accumulation_steps=2,

@@ -11,14 +11,14 @@ from tests.benchmarks.loading.measure import Result
 
 from upsize.schedule import Plan
 
-__all__ = ["draw", "realised", "table", "to_json"]
+__all__ = ["achieved", "draw", "table", "to_json"]
 
 
-def realised(result: Result, full: Result, plan: Plan) -> list[float]:
-    """Return for each run the saved time as a share of what the pixels promise."""
-    promised = 1 - plan.pixel_share
+def achieved(result: Result, full: Result, plan: Plan) -> list[float]:
+    """Return for each run the saved time as a share of the theoretical maximum."""
+    maximum = 1 - plan.pixel_share
     return [
-        (1 - own / whole) / promised
+        (1 - own / whole) / maximum
         for own, whole in zip(result.seconds(), full.seconds(), strict=True)
     ]
 
@@ -28,14 +28,14 @@ def table(results: list[Result], plan: Plan, title: str) -> str:
     full = results[0]
     sizes = " ".join(f"{size.height:>5}" for size in plan.sizes)
     lines = [
-        f"{title}; the pixel count promises {1 - plan.pixel_share:.1%}",
+        f"{title}; theoretical maximum {1 - plan.pixel_share:.1%}",
         f"{'':28} {'':>7} {'images/s at':^{len(sizes)}} {'saved':>7} "
-        f"{'realised':>9} {'(least-most)':>14}  of it, s: {'wait':>6} {'resize':>6} "
+        f"{'achieved':>9} {'(least-most)':>14}  of it, s: {'wait':>6} {'resize':>6} "
         f"{'step':>6}  {'switch':>7} {'valid':>6}",
         f"{'':28} {'s':>7} {sizes}",
     ]
     for result in results:
-        shares = realised(result, full, plan)
+        shares = achieved(result, full, plan)
         rates = []
         for size in plan.sizes:
             reached = any(e.size == size for run in result.runs for e in run)
@@ -61,8 +61,8 @@ def to_json(
     workloads = {
         name: {
             "model": model,
-            "realised": {
-                each.method: statistics.median(realised(each, results[0], plan))
+            "achieved": {
+                each.method: statistics.median(achieved(each, results[0], plan))
                 for each in results
             },
             "methods": [each.to_json() for each in results],
@@ -72,7 +72,7 @@ def to_json(
     whole = {
         "about": about,
         "plan": plan.model_dump(mode="json"),
-        "promised": 1 - plan.pixel_share,
+        "theoretical_maximum": 1 - plan.pixel_share,
         "workloads": workloads,
     }
     return json.dumps(whole, indent=1)
@@ -114,7 +114,7 @@ def draw(path: Path, measured: dict[str, tuple[str, list[Result]]], plan: Plan) 
         axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     axes[-1, 0].set_xlabel(
-        "time of training, % of full size; dashed: what the pixel count promises",
+        "time of training, % of full size; dashed: theoretical maximum",
         fontsize=8,
     )
     figure.legend(

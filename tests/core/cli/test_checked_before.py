@@ -273,7 +273,7 @@ def test_results_are_printed_before_a_picture_fails(folder: Path) -> None:
         *("--batch-size", "4", "--output", "a.png"),
     )
     assert result.exit_code == 1
-    assert "realised" in result.stdout
+    assert "achieved" in result.stdout
     assert "Picture" not in result.stdout
     assert result.stderr == sentence.format("--output")
     for arguments, text in (

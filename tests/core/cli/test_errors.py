@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from typer.testing import CliRunner, Result
 
 from upsize.cli._app import app
-from upsize.cli._errors import explain, naming
+from upsize.cli._errors import explain, friendly, naming
 from upsize.cli._values import shown
 
 LONG = "9" * 100_000
@@ -70,6 +71,16 @@ def test_a_value_of_many_aliases_is_never_written_out() -> None:
     # Written out it has 9 ** 30 characters.
     assert explain(failure(number=bomb)) == "number: Input should be a valid integer"
     assert len(shown(bomb)) < 1000
+
+
+def test_no_warning_is_shown_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):  # in each command again
+        with friendly():
+            warnings.warn("too short", stacklevel=1)
+            warnings.warn("too short", stacklevel=1)
+            warnings.warn("too long", stacklevel=1)
+        shown = capsys.readouterr().err.splitlines()
+        assert shown == ["Warning: too short", "Warning: too long"]
 
 
 @pytest.mark.parametrize("kind", [ValueError, OSError])

@@ -40,6 +40,12 @@ def make_dict():
 def make_more():
     return make_dict() | {"lr": 0.1}
 
+def make_two():
+    return torch.nn.Linear(1, 1), []
+
+def make_part():
+    return {"model": None, "net": None}
+
 def make_nothing():
     return None
 """
@@ -66,9 +72,11 @@ def run(*arguments: str | Path) -> Result:
 def test_what_is_printed(train: Path, function: str) -> None:
     result = run(f"{train}:{function}", "--epochs", "10")
     assert result.exit_code == 0, result.output
+    table = [line for line in result.output.splitlines() if line.startswith("  ")]
     assert "ms per step" in result.output
+    assert all(len(line) <= 60 for line in table if "points" not in line)
     assert "fastxtend, with the loader unchanged" in result.output
-    assert "that the pixels promise" in result.output
+    assert "(theoretical maximum: " in result.output
     assert "a sized loader was not measured" in result.output
     assert "For 80% of the time, with the loader unchanged" in result.output
 
@@ -94,6 +102,8 @@ def test_a_module_and_a_schedule_of_the_users_own(train: Path, tmp_path: Path) -
         (["absent_module:make"], "TARGET absent_module: there is no such module"),
         (["train_forecast:nope"], "has no function 'nope'"),
         (["train_forecast:make_nothing"], "must return (model, loader, forward)"),
+        (["train_forecast:make_two"], "not a tuple of Linear, list"),
+        (["train_forecast:make_part"], "not a dict of model, net"),
         (["train_forecast:make_more"], "returns lr, which"),
         (["train_forecast:make", "--schedule", "nope.json"], "nope.json"),
         (["train_forecast:make", "--plot", "a.txt"], "a picture must end in one of"),

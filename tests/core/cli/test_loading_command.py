@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -38,16 +39,25 @@ def test_every_way_at_every_size(folder: Path) -> None:
     result = run(folder, "--size", "64", "--turns", "2")
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    head = next(line for line in lines if line.startswith(" ms for an image"))
+    head = next(line for line in lines if line.startswith("ms for an image"))
     assert head.split()[4:7] == ["32x32", "48x48", "64x64"]
     for way in WAYS:
-        (line,) = (line for line in lines if line.startswith(f" {way}  "))
+        (line,) = (line for line in lines if line.startswith(f"{way} "))
         numbers = re.findall(r"-?[\d.]+", line)
         assert len(numbers) == 5
         assert all(float(each) > 0 for each in numbers[:3])
-    assert "The pixel count promises 48.4%." in result.output
+    assert "Theoretical maximum: 48.4%." in result.output
     assert "small copies" not in result.output
     assert torch.get_num_threads() == threads
+
+
+def test_as_json(folder: Path) -> None:
+    result = run(folder, "--size", "64", "--turns", "1", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["theoretical_maximum"] == pytest.approx(0.484, abs=0.001)
+    assert [each["name"] for each in found["loading"]] == WAYS
+    assert set(found["loading"][0]["seconds"]) == {"32x32", "48x48", "64x64"}
 
 
 def test_copies(folder: Path, tmp_path: Path) -> None:

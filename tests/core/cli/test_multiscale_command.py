@@ -70,7 +70,7 @@ def test_a_file_and_a_preset(tmp_path: Path) -> None:
     shown = CliRunner().invoke(
         app, [*arguments, "--plot", str(picture)], env={"COLUMNS": "120"}
     )
-    assert "Draw one of 3 image sizes from [32, 32] to [64, 64]" in shown.output
+    assert "one of 3 sizes from 32x32 to 64x64 drawn every" in shown.output
     assert "32x32 to 64x64" in shown.output
     assert picture.stat().st_size > 1000
     yolox = CliRunner().invoke(app, ["plan", "yolox"], env={"COLUMNS": "120"})

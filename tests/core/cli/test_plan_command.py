@@ -27,7 +27,7 @@ def test_the_reference_s_run() -> None:
         "--size", "224", "--increase-by", "16",
     )  # fmt: skip
     assert result.exit_code == 0
-    assert "by 16 pixels every 0.8333 epochs for 7 resizes" in result.output
+    assert "112x112 until epoch 10, then +16 px every 0.83 epochs, " in result.output
     assert "112x112" in result.output
     assert "51.9 % of the pixels" in result.output
     assert "48.1 % of the time saved" in result.output
@@ -161,7 +161,7 @@ def test_staircase_too_small(width: int, height: int) -> None:
 
 def test_version_in_a_real_process() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "upsize.cli", "--version"],
+        [sys.executable, "-m", "upsize", "--version"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.startswith("upsize ")
@@ -188,7 +188,7 @@ def test_main_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_module_runs_as_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["upsize", "--version"])
     with pytest.raises(SystemExit) as caught:
-        runpy.run_module("upsize.cli", run_name="__main__", alter_sys=True)
+        runpy.run_module("upsize", run_name="__main__", alter_sys=True)
     assert caught.value.code == 0
 
 
@@ -196,3 +196,44 @@ def test_a_size_beyond_every_bound_is_refused_before_it_costs_anything() -> None
     result = run("fastxtend", "--size", "9999999")
     assert result.exit_code == 2
     assert "at most 65536 pixels" in " ".join(result.output.replace(",", "").split())
+
+
+def test_the_presets_as_json() -> None:
+    result = run("--list", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert set(found) == set(PRESETS)
+    assert found["ffcv-16"]["epochs"] == 16
+
+
+def test_a_preset_may_be_named_as_the_schedule() -> None:
+    by_name, by_option = run("ffcv-16"), run("--schedule", "ffcv-16")
+    assert by_option.exit_code == 0, by_option.output
+    assert by_option.output == by_name.output
+    result = run("--schedule", "ffvc-16")
+    assert result.exit_code == 2
+    assert "did you mean ffcv-16?" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--list"], ["ffcv-16"]])
+def test_tables_fit_into_sixty_columns(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, ["plan", *arguments], env={"COLUMNS": "60"})
+    tables = [line for line in result.output.splitlines() if "  " in line]
+    assert max(map(len, tables)) <= 60
+    assert not any(line.strip() == "%" for line in tables)
+
+
+@pytest.mark.parametrize("command", [(), ("plan",), ("demo",), ("forecast",)])
+def test_a_flag_shows_no_type_of_a_value(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).output
+    assert "--help" in shown
+    assert "bool" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_presets_are_completed() -> None:
+    words = {"COMP_WORDS": "upsize plan ffcv-1", "COMP_CWORD": "2"}
+    found = CliRunner().invoke(
+        app, env={"_UPSIZE_COMPLETE": "complete_bash", **words}, prog_name="upsize"
+    )
+    assert found.output.split() == ["ffcv-16"]

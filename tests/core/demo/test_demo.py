@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 import warnings
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from upsize.cli._app import app
-from upsize.demo import load_cells
+from upsize.demo import _plans, load_cells
 from upsize.demo._data import Data, decode, load
 from upsize.demo._files import find_folder
 from upsize.demo._plans import affordable_epochs, default_schedule
 from upsize.demo._report import Result as RunResult
-from upsize.demo._report import picture, results_table
+from upsize.demo._report import headline, picture, results_table, to_json
 from upsize.demo._run import Epoch, Training, augment, round_robin, train
 from upsize.schedule import Ramp, dump
 
@@ -51,17 +55,42 @@ def run(*arguments: str) -> Result:
 
 
 class TestCommand:
-    def test_own_images(self, tmp_path: Path) -> None:
+    def test_own_images(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Measured times would make it depend on the machine.
+        monkeypatch.setattr(_plans, "affordable_epochs", lambda *_: 5)
         output = tmp_path / "out.png"
         result = run(
             "--data", str(images(tmp_path / "data")), "--epochs", "4", "--size", "32",
             "--batch-size", "8", "--output", str(output), "--equal-time",
         )  # fmt: skip
         assert result.exit_code == 0, result.output
-        for text in ("24 images to train on, 8 to validate on, 2 classes", "realised"):
+        for text in ("24 images to train on, 8 to validate on, 2 classes", "achieved"):
             assert text in result.output
-        assert "equal time" in result.output
+        assert "time for 5 progressive epochs, instead of 4." in result.output
+        assert re.search(r"equal time +5 ", result.output)
         assert output.stat().st_size > 1000
+
+    def test_as_json_and_no_run_twice(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # As if full size had taken as long as the progressive run.
+        monkeypatch.setattr(_plans, "affordable_epochs", lambda *_: 2)
+        result = run(
+            "--data", str(images(tmp_path / "data")), "--epochs", "2", "--size", "32",
+            "--batch-size", "8", "--output", str(tmp_path / "a.png"), "--equal-time",
+            "--json", "--schedule", "ffcv-16x" , "--size", "32",
+        )  # fmt: skip
+        assert result.exit_code == 2
+        assert "did you mean ffcv-16?" in result.stderr
+        result = run(
+            "--data", str(images(tmp_path / "data2")), "--epochs", "2", "--size", "32",
+            "--batch-size", "8", "--output", str(tmp_path / "a.png"), "--equal-time",
+            "--json", "--schedule", "composer",
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        first, second = json.loads(result.stdout)
+        assert (first["name"], len(second["epochs"])) == ("full size", 2)
+        assert "as before: that run is not repeated" in " ".join(result.stderr.split())
 
     def test_a_schedule_of_your_own(self, tmp_path: Path) -> None:
         dump(Ramp(initial_size=16, increase_by=8), tmp_path / "a.json")
@@ -71,7 +100,7 @@ class TestCommand:
         ]  # fmt: skip
         result = run(*common, "--epochs", "4", "--size", "32")
         assert result.exit_code == 0, result.output
-        assert "image size of [16, 16]" in result.output
+        assert "16x16 until epoch 2" in result.output
         result = run(*common, "--initial-size", "16")
         assert result.exit_code == 2
         assert "both set the first size" in result.stderr
@@ -86,7 +115,7 @@ class TestCommand:
         dump(Ramp(final_size=24, increase_by=6), tmp_path / "a.json")
         result = run(*common, "--epochs", "4")
         assert result.exit_code == 0, result.output
-        assert "training size of [24, 24]" in result.output
+        assert "24x24 from epoch 3" in result.output
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -273,11 +302,27 @@ def test_report() -> None:
         RunResult("long", longer, [Epoch(3.0, 0.5)] * 3),
     ]
     table = results_table(results)
+    console = Console(width=60, file=StringIO())
+    console.print(results_table([r._replace(name="progressive") for r in results]))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 5
+    assert lines[0].split()[-1] == "achieved"
     columns = [list(column.cells) for column in table.columns]
-    promise = 100 * (1 - half.pixel_share)
+    maximum = 100 * (1 - half.pixel_share)
     assert columns[4] == ["-", "30.0 %", "10.0 %", "-"]
-    assert columns[5] == ["-", f"{promise:.1f} %", "0.0 %", "-"]
-    assert columns[6] == ["-", f"{3000 / promise:.0f} %", "-", "-"]
-    left, right = picture(results).axes
-    assert len(left.lines) == len(right.lines) == 4
-    assert max(right.lines[0].get_ydata()) == pytest.approx(70.0)
+    assert columns[5] == ["-", f"{maximum:.1f} %", "0.0 %", "-"]
+    assert columns[6] == ["-", f"{3000 / maximum:.0f} %", "-", "-"]
+    assert [each["name"] for each in json.loads(to_json(results))] == [
+        "full",
+        "half",
+        "same",
+        "long",
+    ]
+    drawn = picture(results)
+    upper, lower = drawn.axes
+    assert drawn.get_suptitle() == "half: 30% less time, accuracy +0.0 points"
+    assert len(upper.lines) == len(lower.lines) == 4
+    assert max(upper.lines[0].get_ydata()) == pytest.approx(70.0)
+    # It grows after the first of its two epochs, which took 3 of 7 seconds.
+    assert lower.lines[1].get_xdata().tolist() == [0.0, 3.0, 7.0]
+    assert headline(results[::-1]).startswith("same: 200% more time")

@@ -94,7 +94,7 @@ def test_a_model_that_follows_the_pixels() -> None:
     prediction = found.predict(
         Ramp(increase_by=16), epochs=4, steps_per_epoch=100, loading="sized"
     )
-    assert prediction.saving == pytest.approx(prediction.promised, abs=0.1)
+    assert prediction.saving == pytest.approx(prediction.theoretical_maximum, abs=0.1)
 
 
 @pytest.mark.usefixtures("clock")
@@ -176,7 +176,7 @@ def test_the_sizes_of_a_plan() -> None:
     assert len(plan.sizes) == 11
     found = measure(Model(), loader_of(Images()), loss, plan=plan, seconds=0.1)
     assert [cost.size[0] for cost in found.full.sizes] == [24, 36, 52, 64]
-    assert 0 < found.predict(plan).promised < 1
+    assert 0 < found.predict(plan).theoretical_maximum < 1
     two = Ramp(final_size=64, increase_by=32).plan(total_steps=100)
     found = measure(Model(), loader_of(Images()), loss, plan=two, seconds=0.1)
     assert [cost.size[0] for cost in found.full.sizes] == [32, 64]
@@ -232,7 +232,7 @@ def test_what_cannot_be_sized_is_measured_unchanged() -> None:
     stream = DataLoader(Stream(), batch_size=4)  # an epoch of one batch
     found = measure(Model(), stream, loss, seconds=0.1)
     assert found.sized is None
-    assert "IterableDataset" in str(found.not_sized)
+    assert "no transform of Stream has a size" in str(found.not_sized)
     batches = [(torch.rand(4, 3, 64, 64), torch.zeros(4, dtype=torch.long))] * 3
     found = measure(Model(), batches, loss, seconds=0.1)
     assert "must be a torch.utils.data.DataLoader, not a list" in str(found.not_sized)
@@ -253,10 +253,10 @@ def test_a_dataset_that_is_told_its_size() -> None:
         Model(), loader_of(Own()), loss, set_size=lambda data, size: None, seconds=0.1
     )
     assert asked.sized is not None
-    with pytest.raises(TypeError, match="IterableDataset"):
+    with pytest.raises(TypeError, match=r"must be a torch\.utils\.data\.DataLoader"):
         measure(
             Model(),
-            DataLoader(Stream(), batch_size=4),
+            [(torch.rand(4, 3, 64, 64), torch.zeros(4, dtype=torch.long))],
             loss,
             set_size=lambda data, size: None,
             seconds=0.1,
@@ -312,6 +312,16 @@ def test_validation() -> None:
         ({"sizes": [64]}, ValueError, "at least one that is smaller than the full"),
         ({"sizes": [32, 96]}, ValueError, "none that is larger"),
         ({"forward": lambda model, batch: 1.5}, TypeError, "a tensor, not a float"),
+        (
+            {"forward": lambda model, batch: model(batch[0])},
+            ValueError,
+            r"as one number, not a tensor of shape \(.*\): return loss.mean\(\)",
+        ),
+        (
+            {"forward": lambda model, batch: loss(model, batch).detach()},
+            ValueError,
+            "has no gradient",
+        ),
         ({"validation": iter([])}, TypeError, "validation must have a length"),
         ({"validation": []}, ValueError, "validation is empty"),
     ],

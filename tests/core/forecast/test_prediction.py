@@ -1,4 +1,4 @@
-"""The time of a schedule, and what lies between it and the promise of the pixels."""
+"""The time of a schedule, and what lies between it and its theoretical maximum."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ def predict(made: Forecast, loading: str = "full") -> Prediction:
     return made.predict(RAMP, **LENGTH, loading=loading)  # type: ignore[arg-type]
 
 
-def test_what_follows_the_pixels_keeps_the_promise() -> None:
+def test_what_follows_the_pixels_saves_the_theoretical_maximum() -> None:
     found = predict(forecast(by_pixels()))
-    assert found.promised == pytest.approx(1 - (400 / 4 + 200 * 9 / 16 + 200) / 800)
-    assert found.saving == pytest.approx(found.promised)
+    assert found.theoretical_maximum == pytest.approx(
+        1 - (400 / 4 + 200 * 9 / 16 + 200) / 800
+    )
+    assert found.saving == pytest.approx(found.theoretical_maximum)
     assert found.full_seconds == pytest.approx(800 * 0.4)
     assert found.advice == ()
     assert found.summary().splitlines() == [
-        "2 min 45 s instead of 5 min 20 s: saves 48.4% of the 48.4% that the pixels "
-        "promise"
+        "2 min 45 s instead of 5 min 20 s: saves 48.4% (theoretical maximum: 48.4%)"
     ]
 
 
@@ -94,21 +95,23 @@ def test_the_weightiest_reason(made: Forecast, part: str, text: str) -> None:
     assert found.reasons[0].part == part
     assert text in found.reasons[0].text
     difference = sum(reason.share for reason in found.reasons)
-    assert difference == pytest.approx(found.promised - found.saving)
+    assert difference == pytest.approx(found.theoretical_maximum - found.saving)
     shares = [abs(reason.share) for reason in found.reasons]
     assert shares == sorted(shares, reverse=True)
     first = found.summary().splitlines()[1]
-    assert first == f"  -{100 * found.reasons[0].share:.1f} points: " + (
-        found.reasons[0].text
+    assert first == (
+        f"  saves {100 * found.reasons[0].share:.1f} points less: "
+        f"{found.reasons[0].text}"
     )
 
 
 def test_what_saves_more_than_the_pixels_say() -> None:
     steep = Costs(sizes=(cost(64, 0.01), cost(96, 0.1), cost(128, 0.4)))
     found = predict(forecast(steep))
-    assert found.saving > found.promised
+    assert found.saving > found.theoretical_maximum
     assert found.reasons[0].text == "the model's step shrinks more than the pixels do"
-    assert found.summary().splitlines()[1].startswith("  +")
+    assert found.summary().splitlines()[1].startswith("  saves ")
+    assert " points more: " in found.summary()
     waiting = Costs(sizes=(cost(64, 0.1), cost(96, 0.225), cost(128, 0.4, 0.1)))
     found = predict(forecast(waiting))
     assert found.reasons[0].text == (
@@ -171,7 +174,7 @@ def test_advice_for_the_sizes() -> None:
 def test_advice_for_start_and_finish() -> None:
     half = Costs(sizes=(cost(64, 0.16), cost(96, 0.4), cost(128, 0.4)))
     found = predict(forecast(half))
-    assert found.saving < 0.7 * found.promised
+    assert found.saving < 0.7 * found.theoretical_maximum
     (text,) = [each for each in found.advice if "later start" in each]
     assert "suggest(budget=0.52)" in text
 
@@ -229,7 +232,7 @@ def test_random_sizes_are_counted_by_their_weights() -> None:
     plan = MultiScale(sizes=[64, 96, 128]).plan(total_steps=1000)
     assert isinstance(plan, Plan)
     found = made.predict(plan)
-    assert found.saving == pytest.approx(found.promised)
+    assert found.saving == pytest.approx(found.theoretical_maximum)
 
 
 def test_sizes_that_were_not_measured_are_refused() -> None:

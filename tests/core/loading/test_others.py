@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from inspect import signature
 from itertools import islice
 from typing import Any
 
 import pytest
 import torch
 from tests.core.loading.images import RAMP, Images
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import FakeData
 
 from upsize.loading import sized
@@ -34,7 +35,7 @@ class TestLoaders:
             (
                 "DALIGenericIterator",
                 "nvidia.dali.plugin.pytorch",
-                "DALI .*on the device",
+                "DALI .*size_stage.*on the device",
             ),
             (
                 "DALIClassificationIterator",
@@ -42,11 +43,14 @@ class TestLoaders:
                 "DALI pipeline",
             ),
             ("Pipeline", "nvidia.dali.pipeline", "DALI pipeline .*on the device"),
-            ("WebLoader", "webdataset.compat", "stream.*ProgressiveResize alone"),
+            ("MapDataset", "grain._src.python.dataset", "map_with_index.size_stage"),
+            ("Pipeline", "spdl.pipeline._pipeline", 'output_order="input"'),
+            ("WebDataset", "webdataset.compat", "give it to a WebLoader"),
             ("DataLoader2", "torchdata.dataloader2.dataloader2", "from a pipe"),
             ("TfmdDL", "fastai.data.core", r"upsize\.fastai\.sized"),
             ("DataLoaderShard", "accelerate.data_loader", r"upsize\.accelerate\.sized"),
             ("CombinedLoader", "lightning.pytorch.utilities", "for each DataLoader"),
+            ("_IterableFromIterator", "ray.data.iterator", "from rows .*on the device"),
             ("tqdm", "tqdm.std", r"tqdm\(resize\.batches\(loader\)\)"),
             ("Dataset", "tensorflow.data", "TensorFlow .*on the device"),
             ("Dataset", "datasets.arrow_dataset", "is a dataset: make a DataLoader"),
@@ -83,7 +87,7 @@ class TestLoaders:
     def test_installed_ones(self) -> None:
         nodes = pytest.importorskip("torchdata.nodes")
         nodes_loader = nodes.Loader(nodes.SamplerWrapper([1]))
-        with pytest.raises(TypeError, match="nodes of torchdata read samples ahead"):
+        with pytest.raises(TypeError, match=r"nodes of torchdata .*size_stage"):
             sized(nodes_loader, PLAN)
 
     def test_a_wrapper_of_a_loader(self) -> None:
@@ -125,32 +129,32 @@ class TestLoaders:
         plain.unlabelled = DataLoader(Images(), 4)
         assert next(iter(sized(plain, PLAN)))[0].shape[-1] == 16
 
+    def test_a_loader_that_ray_has_prepared(self) -> None:
+        inner: Any = DataLoader(Images(), 4)
+        loader = of_module(
+            *("_WrappedDataLoader", "ray.train.torch.train_loop_utils", DataLoader),
+            **(vars(inner) | {"_dataloader": inner, "dataloader_iter": iter(inner)}),
+        )
+        advice = "another DataLoader: use upsize.ray.sized"
+        with pytest.raises(ValueError, match=re.escape(advice)):
+            sized(loader, PLAN)
+
     def test_a_prefetcher_that_has_begun(self) -> None:
         begun: Any = of_module("Fetch", "own", stream=1, it=iter(DataLoader(Images())))
         with pytest.raises(TypeError, match=r"as 'it'.*make the Fetch of the sized"):
             sized(begun, PLAN)
 
 
-class TestStreams:
-    @pytest.mark.parametrize(
-        ("module", "advice"),
-        [
-            ("streaming.base.dataset", "MosaicML .*on the device"),
-            ("webdataset.compat", "WebDataset reads samples from a stream"),
-            ("datasets.iterable_dataset", "streaming=False"),
-            ("own", "on the device, or a map-style dataset"),
-        ],
+class TestOrder:
+    @pytest.mark.skipif(
+        "in_order" not in signature(DataLoader).parameters, reason="torch below 2.6"
     )
-    def test_a_loader_of_a_stream(self, module: str, advice: str) -> None:
-        class Endless(IterableDataset[Any]):
-            def __iter__(self) -> Any:
-                raise AssertionError
-
-        stream = of_module("Stream", module, Endless)
-        with pytest.raises(
-            TypeError, match=f"Stream is an IterableDataset: .*{advice}"
-        ):
-            sized(DataLoader(stream), PLAN)
+    def test_batches_by_arrival(self) -> None:
+        loader = DataLoader(Images(), 4, num_workers=2, in_order=False)
+        with pytest.raises(ValueError, match="in_order=False gives the batches"):
+            sized(loader, PLAN)
+        # One process makes them in order all the same.
+        assert len(sized(DataLoader(Images(), 4, in_order=False), PLAN)) == 7
 
 
 class Repeat:

@@ -25,7 +25,6 @@ from tests.core.loading.images import (
 from torch.utils.data import (
     ConcatDataset,
     DataLoader,
-    IterableDataset,
     RandomSampler,
     Subset,
     WeightedRandomSampler,
@@ -135,7 +134,7 @@ class TestSettings:
         plain = DataLoader(
             Images(), 3, sampler=sampler, num_workers=2, drop_last=True, timeout=9.0,
             collate_fn=collate, worker_init_fn=seed_worker, prefetch_factor=3,
-            persistent_workers=True, multiprocessing_context="fork", in_order=False,
+            persistent_workers=True, multiprocessing_context="fork",
             generator=torch.Generator(),
         )  # fmt: skip
         loader = sized(plain, RAMP.plan(total_steps=10))
@@ -398,14 +397,6 @@ class TestDatasets:
 
 class TestRefused:
     plan = RAMP.plan(total_steps=9)
-
-    def test_an_iterable_dataset(self) -> None:
-        class Stream(IterableDataset[Any]):
-            def __iter__(self) -> Any:
-                raise AssertionError
-
-        with pytest.raises(TypeError, match=r"Stream is an Iterable.*on the device"):
-            sized(DataLoader(Stream()), self.plan)
 
     def test_no_loader(self) -> None:
         with pytest.raises(

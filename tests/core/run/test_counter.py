@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from upsize.run import BatchCounter, Position
-from upsize.run._counter import advance
+from upsize.run._position import advance
 
 
 def optimizer() -> torch.optim.Optimizer:

@@ -161,11 +161,29 @@ def test_a_resumed_epoch_that_is_repeated_is_that_epoch() -> None:
 
 
 def test_an_empty_rest_is_no_epoch() -> None:
-    resize = made()
-    widths(resize.batches(loader(5)))
-    with pytest.warns(UserWarning, match="loader has 0 batches"):
+    left = made()
+    for n, _ in enumerate(left.batches(loader(5))):
+        if n == 4:
+            break
+    resumed = made()
+    resumed.load_state_dict(left.state_dict())
+    for resize in (left, resumed):
         assert widths(resize.batches([])) == []
+        assert resize.optimizer_steps == 5
+        with pytest.warns(UserWarning, match="loader has 0 batches"):
+            assert widths(resize.batches([])) == []  # no rest, but the next epoch
+        assert resize.optimizer_steps == 10
+
+
+@pytest.mark.parametrize("batches", [[], iter([])])
+def test_an_epoch_without_batches_is_an_epoch(batches: Any) -> None:
+    """One process of many may have none, and still trains at the size of the others."""
+    resize = made()
+    with pytest.warns(UserWarning, match="ha[sd] 0 batches, but .* leaves 5"):
+        assert widths(resize.batches(batches)) == []
     assert resize.optimizer_steps == 5
+    assert widths(resize.batches(loader(5))) == [16] * 5
+    assert widths(resize.batches(loader(5))) == [24] * 5
 
 
 class TestAheadOfALoader:

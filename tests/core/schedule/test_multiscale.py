@@ -221,19 +221,16 @@ class TestPlan:
                 schedule.before.describe(  # type: ignore[union-attr]
                     _run(plan), plan.final_size
                 )
-                + "\nDraw one of 5 image sizes from [96, 96] to [224, 224] every 10 steps, "
-                "from epoch 15 to epoch 18, and train at the full size of [224, 224] from "
-                "there on."
+                + "\none of 5 sizes from 96x96 to 224x224 drawn every 10 steps, from "
+                "epoch 15 to epoch 18, then 224x224"
             )
         )
         assert ALONE.plan(total_steps=100).summary() == (
-            "Draw one of 5 image sizes from [96, 96] to [224, 224] every 10 steps, from "
-            "step 0 to the end."
+            "one of 5 sizes from 96x96 to 224x224 drawn every 10 steps, from step 0 to "
+            "the end"
         )
         late = MultiScale(sizes=SIDES, start=0.5).plan(total_steps=100)
-        assert late.summary().startswith(
-            "Train at the full image size of [224, 224] at"
-        )
+        assert late.summary().startswith("224x224 at first\none of")
 
     def test_a_huge_plan_is_small_and_quick(self) -> None:
         plan = MultiScale(sizes=SIDES, every=1).plan(total_steps=10**12)

@@ -48,8 +48,7 @@ def test_epoch_mode_truncates_to_an_epoch() -> None:
 def test_summary() -> None:
     schedule = Phases(phases=[(0, 128), (14, 224), (32, 288)])
     assert schedule.plan(epochs=35, steps_per_epoch=10).summary() == (
-        "Train at an image size of [128, 128] from epoch 0, [224, 224] from epoch 14, "
-        "[288, 288] from epoch 32."
+        "128x128 until epoch 14, 224x224 until epoch 32, then 288x288"
     )
 
 

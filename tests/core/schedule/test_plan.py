@@ -212,8 +212,7 @@ class TestNeverBelow:
     def test_the_summary_says_so(self) -> None:
         fresh, new = self.resumed(12)
         assert new.summary() == (
-            f"{fresh.summary()}\n"
-            "Sizes are never below those of the run that this one resumes."
+            f"{fresh.summary()}\nnever below the sizes of the run that this one resumes"
         )
         assert "never below" not in self.OLD.summary()
 

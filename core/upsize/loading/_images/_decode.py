@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import TYPE_CHECKING, Literal, overload
 
 from upsize.loading._context import SampleSize, current_size
-from upsize.loading._images._files import REDUCTIONS, open_file
+from upsize.loading._images._files import REDUCTIONS, ImageSource, open_file
 from upsize.loading._kept import KEPT
 from upsize.loading._reduction import may_reduce
 from upsize.schedule import Size
@@ -52,7 +51,7 @@ def _reduction(image: Size, sample: SampleSize, cover: int | None) -> int:
 
 @overload
 def open_image(
-    path: str | PathLike[str],
+    path: ImageSource,
     *,
     exif: bool = False,
     cover: int | None = None,
@@ -62,7 +61,7 @@ def open_image(
 
 @overload
 def open_image(
-    path: str | PathLike[str],
+    path: ImageSource,
     *,
     exif: bool = False,
     cover: int | None = None,
@@ -71,7 +70,7 @@ def open_image(
 
 
 def open_image(
-    path: str | PathLike[str],
+    path: ImageSource,
     *,
     exif: bool = False,
     cover: int | None = None,
@@ -91,7 +90,8 @@ def open_image(
     pixels, before the resize.
 
     Args:
-        path: An image file of any kind that Pillow knows. Grey, palettes, CMYK,
+        path: An image file of any kind that Pillow knows; or its bytes, or an open file,
+            as streams hold them. Grey, palettes, CMYK,
             transparency and more than 8 bits become RGB as by Pillow's ``convert``:
             16 bits are cut off to white, as by ImageFolder's loader.
         exif: Whether to turn it as its EXIF orientation says, which ImageFolder's

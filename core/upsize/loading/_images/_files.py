@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["FORMATS", "ORIENTATION", "REDUCTIONS", "SUFFIXES", "ImageFile", "open_file"]
+ImageSource: TypeAlias = (
+    "str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
+)
+
+__all__ = [
+    "FORMATS",
+    "ORIENTATION",
+    "REDUCTIONS",
+    "SUFFIXES",
+    "ImageFile",
+    "ImageSource",
+    "open_file",
+]
 
 #: Names of the image files in a folder: those of torchvision's ImageFolder, and .jpe,
 #: .jfif, .pnm and .gif. Pillow reads more, but some formats are no photographs, and
@@ -202,16 +214,24 @@ class ImageFile:
 
 
 @contextmanager
-def open_file(path: str | PathLike[str], *, exif: bool = False) -> Iterator[ImageFile]:
+def open_file(source: ImageSource, *, exif: bool = False) -> Iterator[ImageFile]:
     """Open an image file and read its header.
 
     Args:
-        path: The file.
+        source: The path of a file, its bytes, or a file that is open for reading bytes.
         exif: Whether to turn the image as its EXIF orientation says.
 
     Raises:
         OSError: When there is no such file, or it must not be read.
         ValueError: When it is no image; names the path.
     """
-    with open(path, "rb") as file:  # noqa: PTH123 - a path takes longer to make
-        yield ImageFile(path, file, exif=exif)
+    if isinstance(source, bytes | bytearray | memoryview):
+        name = f"the image of {len(source)} bytes"
+        yield ImageFile(name, memoryview(source), exif=exif)
+    elif isinstance(source, str | PathLike):
+        with open(source, "rb") as file:  # noqa: PTH123 - a path takes longer to make
+            yield ImageFile(source, file, exif=exif)
+    else:
+        kind = f"the image in a {type(source).__name__}"
+        name = str(getattr(source, "name", None) or kind)
+        yield ImageFile(name, source, exif=exif)

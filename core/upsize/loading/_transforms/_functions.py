@@ -9,14 +9,20 @@ from typing import Any
 
 from upsize.loading._kinds import is_transform
 
-__all__ = ["applied_in", "format_transform", "methods_of", "referred"]
+__all__ = [
+    "applied_in",
+    "attributes_called",
+    "format_transform",
+    "methods_of",
+    "referred",
+]
 
 # Their classes apply no transforms of the user but those that an instance holds.
 _LIBRARIES = (
     "torch", "torchvision", "torchdata", "timm", "albumentations", "fastai", "datasets",
     "transformers", "PIL", "numpy", "builtins", "collections", "functools", "upsize",
 )  # fmt: skip
-_MAKES = ("__call__", "forward", "__getitem__", "__getitems__")
+_MAKES = ("__call__", "forward", "__getitem__", "__getitems__", "__iter__", "__next__")
 
 
 def referred(function: FunctionType) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -101,6 +107,13 @@ def methods_of(value: Any) -> Iterator[FunctionType]:
                 helper = _method(cls, called)
                 if helper is not None and called not in _MAKES:
                     yield helper
+
+
+def attributes_called(value: Any) -> Iterator[str]:
+    """Yield the names that methods of a user's class use, those of attributes as well."""
+    for method in methods_of(value):
+        for each in _codes(method.__code__):
+            yield from each.co_names
 
 
 def format_transform(dataset: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, Final, Literal, TypeAlias
 
@@ -11,6 +12,7 @@ __all__ = [
     "Pending",
     "State",
     "Structure",
+    "in_any_order",
     "joined",
     "may_skip",
     "structure_of",
@@ -77,3 +79,29 @@ def joined(state: State, end: State, start: State) -> State:
     if end == start:
         return state
     return end if state == start else state | end
+
+
+def in_any_order(
+    parts: Sequence[Any],
+    state: State,
+    apply: Callable[[Any, State], State],
+    structure: Structure,
+) -> State:
+    """Return the state after parts of which each may come first, or after any others.
+
+    Args:
+        parts: The parts of a composition.
+        state: The state before it.
+        apply: Returns the state after one part.
+        structure: Whether all parts are applied ("order"), or some ("subset").
+    """
+    alone = [apply(each, state) for each in parts]
+    ends = [
+        apply(each, state.union(*alone[:n], *alone[n + 1 :]))
+        for n, each in enumerate(parts)
+    ]
+    every = frozenset[Any]().union(*ends)
+    sized: State = frozenset({SIZED})
+    if structure == "order" and any(end == sized for end in ends):
+        every = sized
+    return every | state if structure == "subset" else every

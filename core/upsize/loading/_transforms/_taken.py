@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from upsize.loading._kind import Measure
+from upsize.loading._kind import Kind, Measure
 from upsize.loading._transforms._errors import mixed_error, twice_error
 from upsize.loading._transforms._paths import SIZED, Pending, State
 from upsize.loading._transforms._scale import has_pixels
@@ -34,6 +34,18 @@ class Taken:
         self.found: list[Pixels] = []
         self.in_file_pixels = False
         self._scaled: dict[tuple[int, str], bool] = {}
+
+    def known(self, transform: Any, kind: Kind, state: State) -> State:
+        """Take the pixels of a transform of a known kind; return the state after it."""
+        if kind.when is not None:
+            name, values = kind.when
+            if getattr(transform, name, None) not in values:
+                return state
+        if not kind.resizes:
+            return self.measured(transform, kind.pixels, state, crops=kind.crops)
+        self.measured(transform, kind.before, state, crops=False)
+        self.take(transform, kind.pixels, reads=kind.reads)
+        return frozenset({SIZED})
 
     def measured(
         self, transform: Any, measures: Mapping[str, Measure], state: State, crops: bool

@@ -10,7 +10,6 @@ from typing import Any
 from torch import nn
 from torch.utils.data import Dataset
 
-from upsize.loading._kind import Kind
 from upsize.loading._kinds import is_transform, kind_of
 from upsize.loading._transforms._errors import (
     pending_error,
@@ -37,10 +36,12 @@ from upsize.loading._transforms._paths import (
     SIZED,
     Pending,
     State,
+    in_any_order,
     joined,
     may_skip,
     structure_of,
 )
+from upsize.loading._transforms._pipelines import functions_called, pipeline_of
 from upsize.loading._transforms._taken import Taken
 from upsize.loading._transforms._watch import Watch
 
@@ -81,6 +82,9 @@ class Walk:
         if id(dataset) in self._datasets:
             return self._datasets[id(dataset)]
         self._datasets[id(dataset)] = _RAW  # of one that holds itself
+        if (pipeline := pipeline_of(dataset)) is not None:
+            self.watch.values(vars(dataset), [pipeline.held_as])
+            return self._ended(dataset, self._pipeline(pipeline.steps))
         held = self.watch.attributes(dataset)
         # What opens a file applies first, and then the datasets inside.
         loader = kind_of(held.get("loader"))
@@ -91,13 +95,28 @@ class Walk:
         inner = {name: value for name, value in held.items() if has_datasets(value)}
         resized = self._members(inner, start)
         start = start if self._leave_raw(inner) else resized
-        end = self._members(
-            {name: value for name, value in held.items() if name not in inner}, start
-        )
+        own = {name: value for name, value in held.items() if name not in inner}
+        called = {
+            name: own.pop(name) for name in functions_called(dataset) if name in own
+        }
+        end = self._members(own, start)
+        end = self._members(called, end, "likely")
         if isinstance(dataset, FunctionType | MethodType | partial):
             end = self._collate(dataset, end)
         elif len(self.taken.found) == before and end == start:
             end = self._methods(dataset, end)
+        return self._ended(dataset, end)
+
+    def _pipeline(self, steps: Iterable[Any]) -> State:
+        """Look into the steps of a pipeline, which are applied in their order."""
+        state = _RAW
+        for each in steps:
+            inner = isinstance(each, Dataset)
+            state = self.dataset(each) if inner else self._transform(each, state)
+        return state
+
+    def _ended(self, dataset: Any, end: State) -> State:
+        """Return the state of the images that leave a dataset, if it is a certain one."""
         for pending in end:
             if isinstance(pending, Pending):
                 raise pending_error(pending)
@@ -193,7 +212,7 @@ class Walk:
         declared = declared_kind(transform)
         kind = kind_of(transform) if declared is None else declared
         if kind is not None:
-            end = self._known(transform, kind, state)
+            end = self.taken.known(transform, kind, state)
             return end if declared is None else self._parts(transform, end)
         held = named_values(transform)
         if unknown := sizes(held):
@@ -203,17 +222,6 @@ class Walk:
                 raise unknown_error(transform, unknown)
             state = self.taken.wait(transform, unknown, state, crops=False)
         return self._parts(transform, state)
-
-    def _known(self, transform: Any, kind: Kind, state: State) -> State:
-        if kind.when is not None:
-            name, values = kind.when
-            if getattr(transform, name, None) not in values:
-                return state
-        if not kind.resizes:
-            return self.taken.measured(transform, kind.pixels, state, crops=kind.crops)
-        self.taken.measured(transform, kind.before, state, crops=False)
-        self.taken.take(transform, kind.pixels, reads=kind.reads)
-        return _SIZED
 
     def _parts(self, transform: Any, state: State) -> State:
         """Look into a composition, and into anything else that holds transforms."""
@@ -247,16 +255,7 @@ class Walk:
         self.watch.items(getattr(transform, "transforms", parts))
         if structure == "choice":
             return frozenset().union(*(self._transform(each, state) for each in parts))
-        # Each may come first, or after any of the others.
-        alone = [self._transform(each, state) for each in parts]
-        ends = [
-            self._transform(each, state.union(*alone[:n], *alone[n + 1 :]))
-            for n, each in enumerate(parts)
-        ]
-        every = frozenset[Any]().union(*ends)
-        if structure == "order" and any(end == _SIZED for end in ends):
-            every = _SIZED
-        return every | state if structure == "subset" else every
+        return in_any_order(parts, state, self._transform, structure)
 
     def _methods(self, value: Any, state: State) -> State:
         """Look into the transforms that the methods of an object refer to."""

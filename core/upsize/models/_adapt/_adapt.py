@@ -86,7 +86,14 @@ def adapt_parts(module: nn.Module, changes: Restoring) -> Iterator[Note]:
     """Adapt the outermost known models, without looking inside them."""
     for library in _LIBRARIES:
         if library in sys.modules and _is_from(module, library):
-            note = _adapter(library)(module, changes)
+            try:
+                note = _adapter(library)(module, changes)
+            except ValueError as error:
+                if not _is_sharded(module):
+                    raise
+                raise ValueError(
+                    f"{error}: fully_shard() has changed its class; call adapt() before"
+                ) from error
             if note is not None:
                 yield note
                 return
@@ -98,6 +105,12 @@ def _is_from(module: nn.Module, library: str) -> bool:
     """Whether the class, or one that it extends, is defined in the library."""
     roots = (kind.__module__.partition(".")[0] for kind in type(module).__mro__)
     return library in roots
+
+
+def _is_sharded(module: nn.Module) -> bool:
+    """Whether a part is sharded by FSDP2, which puts it into a class of its own."""
+    kinds = (kind.__name__ for part in module.modules() for kind in type(part).__mro__)
+    return "FSDPModule" in kinds
 
 
 def _adapter(library: str) -> Any:

@@ -13,6 +13,7 @@ from fastai.optimizer import OptimWrapper
 from tests.adapters.contract.ways.common import BATCH, BATCHES, Job, Trained, Way
 from tests.adapters.contract.ways.loop import momenta
 from tests.adapters.contract.ways.net import Net
+from torch.utils.data import IterableDataset
 
 from upsize.fastai import ProgressiveResize, sized
 
@@ -62,11 +63,6 @@ class Fastai(Way):
     stages = ("validate", "get_preds", "lr_find")
 
     def learner(self, job: Job, net: Net, done: Trained) -> Any:
-        loader = job.loaded()
-        if job.loader != "plain":
-            small = sized(loader, set_size=job.set_size)
-            loader = small if job.loader == "sized" else loader
-        valid: Any = job.loaded(data=job.validation()) if job.validate else []
         cbs: list[Any] = [Watch(job, done)]
         if job.accumulate > 1:
             cbs.append(GradientAccumulation(job.accumulate * BATCH))
@@ -78,6 +74,13 @@ class Fastai(Way):
                 follow=None if job.follow is None else job.follow(net),
             )  # fmt: skip
             cbs.append(self.resize)
+        loader = job.loaded()
+        if job.loader != "plain":
+            # A stream gives no sample that tells the full size.
+            told = self.resize if isinstance(job.data, IterableDataset) else None
+            small = sized(loader, told, set_size=job.set_size)
+            loader = small if job.loader == "sized" else loader
+        valid: Any = job.loaded(data=job.validation()) if job.validate else []
         made = Learner(
             DataLoaders(loader, valid, device="cpu"), net, loss_func=net.loss, lr=0.1,
             opt_func=OptimWrapper(opt=net.optimizer()), cbs=cbs, path=job.folder,

@@ -1,4 +1,4 @@
-"""``python -m upsize.cli`` is the command ``upsize``."""
+"""``python -m upsize`` is the command ``upsize``."""
 
 from upsize.cli import main
 

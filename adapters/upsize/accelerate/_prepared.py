@@ -1,0 +1,107 @@
+"""Size a prepared loader, and what Accelerate makes of it for a resumed epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from accelerate.data_loader import DataLoaderDispatcher, SkipBatchSampler
+
+from upsize.accelerate._dispatched import DispatchedSizes, dispatch
+from upsize.loading._batches import source_of
+from upsize.loading._dataset import SetSize
+from upsize.loading._proxy import Proxy, inner_of
+from upsize.loading._sized import copy_with
+from upsize.loading._sized import sized as _sized
+from upsize.run import TrainingRun
+from upsize.run._size_source import SizeSource
+from upsize.schedule import Size
+
+__all__ = ["RunSizes", "size_again", "size_prepared"]
+
+Loader = TypeVar("Loader")
+
+
+class RunSizes:
+    """The sizes of a run. The accelerator keeps the loader, and must not keep more."""
+
+    def __init__(self, run: TrainingRun) -> None:
+        self._run = run
+
+    @property
+    def final_size(self) -> Size:
+        """The full size."""
+        assert self._run.plan is not None  # the full size is known
+        return self._run.plan.final_size
+
+    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
+        """Yield the size of each batch to come."""
+        return self._run.sizes_ahead(batches)
+
+
+def size_prepared(
+    loader: Loader,
+    source: SizeSource,
+    current_run: Callable[[], TrainingRun],
+    set_size: SetSize | None = None,
+) -> Loader:
+    """Return a prepared loader, sized.
+
+    Args:
+        loader: The loader, which is not changed.
+        source: Tells the sizes.
+        current_run: Returns the run that trains on its batches.
+        set_size: See :func:`upsize.loading.sized`.
+    """
+    base: Any = loader.base_dataloader  # type: ignore[attr-defined]
+    new: Any = copy_with(loader)
+    _size(new, base, source, current_run, set_size)
+    sized: Loader = new
+    return sized
+
+
+def size_again(
+    loader: Any, source: SizeSource, current_run: Callable[[], TrainingRun]
+) -> None:
+    """Size what ``skip_first_batches`` has made of a sized loader, where it is not.
+
+    It makes a loader of a stream without the batch sampler, which knows the sizes, and
+    a dispatched one without what tells the processes that its batches are small.
+
+    Args:
+        loader: The loader of a pass, which is changed; anything else is left alone.
+        source: Tells the sizes.
+        current_run: Returns the run that trains on its batches.
+    """
+    base = getattr(loader, "base_dataloader", None)
+    if base is None or not issubclass(type(base.dataset), Proxy):
+        return
+    drawn = base.batch_sampler
+    if type(drawn) is SkipBatchSampler:
+        if not isinstance(loader, DataLoaderDispatcher):
+            return  # it draws the whole epoch, with its sizes
+        drawn = SkipBatchSampler(inner_of(drawn.batch_sampler), drawn.skip_batches)
+    elif source_of(drawn) is not None:
+        return
+    plain = copy_with(
+        base,
+        dataset=inner_of(base.dataset),
+        batch_sampler=drawn,
+        collate_fn=inner_of(base.collate_fn),
+    )
+    _size(loader, plain, source, current_run, base.dataset._upsize_set_size)
+
+
+def _size(
+    loader: Any,
+    base: Any,
+    source: SizeSource,
+    current_run: Callable[[], TrainingRun],
+    set_size: SetSize | None,
+) -> None:
+    """Let a prepared loader take its batches from the sized ``base``."""
+    sizes: Any = source
+    if isinstance(loader, DataLoaderDispatcher):
+        sizes = DispatchedSizes(source, loader)
+        dispatch(loader, source, current_run)
+    loader.base_dataloader = _sized(base, sizes, set_size=set_size)

@@ -1,0 +1,48 @@
+"""The dry run of a learner."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from fastai.basics import get_model
+from torch import Tensor
+
+from upsize.resize._containers import leaves, replace
+from upsize.run import _dry_run
+from upsize.schedule import Size
+
+__all__ = ["dry_run", "repeat"]
+
+
+def dry_run(learner: Any, inputs: Any, size: Size) -> None:
+    """Run inputs forward and backward, in the precision of the learner.
+
+    Args:
+        learner: The learner.
+        inputs: The inputs, at their size.
+        size: That size, for the error.
+    """
+    model = get_model(learner.model)
+    amp = getattr(learner, "mixed_precision", None)
+    try:
+        with nullcontext() if amp is None else amp.autocast:
+            _dry_run.dry_run(model, lambda: model(*inputs), size)
+    except Exception as error:
+        error.add_note(
+            "upsize: in the dry run at full size; preallocate=False skips it"
+        )
+        raise
+
+
+def repeat(inputs: Any, rows: int | None) -> Any:
+    """Return inputs with ``rows`` rows, by repeating the existing ones."""
+    if rows is None:
+        return inputs
+    chosen = {
+        path: x[torch.arange(rows, device=x.device) % len(x)]
+        for path, x in leaves(inputs)
+        if isinstance(x, Tensor) and x.ndim
+    }
+    return replace(inputs, chosen)

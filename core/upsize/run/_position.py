@@ -1,0 +1,76 @@
+"""The steps of a training run: the one thing that a framework must count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+__all__ = ["Counter", "Position", "advance"]
+
+
+class Counter(Protocol):
+    """Counts the steps of a training run: all that an adapter has to supply."""
+
+    @property
+    def unit(self) -> str:
+        """What a step is: "optimizer steps", "batches" or "epochs"."""
+        ...
+
+    @property
+    def total_steps(self) -> int:
+        """Length of the run in steps."""
+        ...
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """Steps in an epoch; ``None`` where epochs have no fixed length."""
+        ...
+
+    def step(self) -> int:
+        """Return how many steps are done; the current batch does not count yet."""
+        ...
+
+    def ahead(self, batches: int | None) -> Iterator[int]:
+        """Yield the step of each batch that a loader is about to draw, without end.
+
+        Args:
+            batches: Batches in a pass over the loader, if that is known.
+        """
+        ...
+
+
+class Position(NamedTuple):
+    """Where a run is: the step, and the batch in the epoch and accumulation window.
+
+    ``epoch_step`` is the step that the epoch began with.
+
+    Example:
+        >>> Position(step=12, batch=5, window=1, epoch_step=10)
+        Position(step=12, batch=5, window=1, epoch_step=10)
+    """
+
+    step: int = 0
+    batch: int = 0
+    window: int = 0
+    epoch_step: int = 0
+
+
+def advance(position: Position, accumulate: int, batches: int | None) -> Position:
+    """Count a batch: a step ends with an accumulation window or an epoch.
+
+    Args:
+        position: Where the run is.
+        accumulate: Batches in an accumulation window.
+        batches: Batches in an epoch; ``None``: not known.
+
+    Example:
+        >>> advance(Position(step=2, batch=4), accumulate=2, batches=5)
+        Position(step=3, batch=0, window=0, epoch_step=3)
+    """
+    step, batch, window = position.step, position.batch + 1, position.window + 1
+    at_end = batches is not None and batch >= batches
+    if at_end or window >= accumulate:
+        step, window = step + 1, 0
+    if at_end:
+        return Position(step, epoch_step=step)
+    return Position(step, batch, window, position.epoch_step)

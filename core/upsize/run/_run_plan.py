@@ -1,0 +1,164 @@
+"""The plan of a training run: made, resumed, and followed from step to step."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from torch import nn
+
+from upsize.run._compiled import warn_of_recompiles
+from upsize.run._options import Options
+from upsize.run._position import Counter
+from upsize.run._resume import moved, never_shrinking, rest, resumed
+from upsize.run._state import State
+from upsize.schedule import Plan, Size
+
+__all__ = ["RunPlan"]
+
+
+class RunPlan:
+    """Makes the plan of a run as soon as its full size is known, and counts its steps.
+
+    Args:
+        options: What the user asks for.
+        counter: Holds the length of the run and how many steps are done.
+        saved: State of the run that this one resumes.
+        models: Models of the run, for the warning about recompilation.
+        say: Called with the plan's summary when it is made.
+        is_trial: See :class:`~upsize.run.TrainingRun`, as for the next two.
+        is_second: Whether another full size than the saved one begins a new plan.
+        by_steps: Whether a resumed run continues at the same step, not epoch.
+
+    Attributes:
+        plan: The size of every step; ``None`` until the full size is known.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        counter: Counter,
+        *,
+        saved: State | None,
+        models: Iterable[nn.Module],
+        say: Callable[[str], object] | None,
+        is_trial: bool,
+        is_second: bool,
+        by_steps: bool,
+    ) -> None:
+        self._options, self._counter, self._saved = options, counter, saved
+        self._models, self._say = models, say
+        self._is_trial, self._is_second = is_trial, is_second
+        self._by_steps = by_steps
+        self.plan: Plan | None = None
+        # From the counter's steps to the plan's, and the saved plan until it is used.
+        self._shift = 0
+        self._left: Plan | None = None
+        final = options.full_size
+        if final is None and saved is not None and not is_second:
+            final = saved.plan.final_size
+        if final is not None:
+            self.make(final)
+
+    def step(self) -> int:
+        """Return how many steps of the plan are done."""
+        step = self._counter.step() + self._shift
+        if self._left is not None and self.plan is not None:
+            # The first call after a resume: the counter is restored by now.
+            now = step if self._by_steps else moved(step, self._left, self.plan)
+            self._shift += now - step
+            self._continue(step, now)
+            return now
+        return step
+
+    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
+        """Return the sizes of the batches that a loader is about to draw, without end.
+
+        Args:
+            batches: Batches in a pass over the loader, if that is known.
+        """
+        if self.plan is None:
+            return iter(())
+        self.step()  # finds the shift, and may change the plan
+        steps = (step + self._shift for step in self._counter.ahead(batches))
+        return map(self.plan.size_at, steps)
+
+    def make(self, final: Size) -> Plan:
+        """Make the plan, or continue with the saved one.
+
+        Args:
+            final: The full size.
+
+        Raises:
+            ValueError: When the schedule does not fit the length of the run, or the
+                saved state is of another run.
+        """
+        counter, saved = self._counter, self._saved
+        total_steps = counter.total_steps
+        if saved is not None and self._is_second and final != saved.plan.final_size:
+            # The rest of the training is a run of its own.
+            total_steps = rest(saved, counter, by_steps=self._by_steps)
+            saved, self._shift = None, -counter.step()
+        with warnings.catch_warnings():
+            if self._is_trial:
+                warnings.simplefilter("ignore", UserWarning)
+            try:
+                plan = self._options.schedule.plan(
+                    final_size=final,
+                    total_steps=total_steps,
+                    steps_per_epoch=counter.steps_per_epoch,
+                )
+            except ValueError as error:
+                if counter.steps_per_epoch is None:
+                    error.add_note(
+                        "upsize: the epochs of this run have no fixed number of "
+                        'steps: give moments as shares (0.5) or as steps ("500st")'
+                    )
+                raise
+        if saved is not None:
+            plan, self._shift = self._resumed(saved, plan), saved.shift
+        self._follow(plan)
+        warn_of_recompiles(self._models, plan)
+        if self._options.verbose and self._say is not None:
+            self._say(plan.summary())
+        return plan
+
+    def resume(self, saved: State, at: tuple[int, int] | None) -> None:
+        """Continue with the plan of a saved run; see ``TrainingRun.resume``."""
+        if self.plan is None:
+            self._saved, self._is_second = saved, False
+            self.make(saved.plan.final_size)
+        else:
+            self._follow(self._resumed(saved, self.plan))
+        self._shift = saved.shift
+        if at is not None:
+            self._continue(*at)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as plain JSON values; empty until there is a plan."""
+        if self.plan is None:
+            return {} if self._saved is None else self._saved.model_dump(mode="json")
+        self.step()  # finds the shift
+        state = State(unit=self._counter.unit, plan=self.plan, shift=self._shift)
+        return state.model_dump(mode="json")
+
+    def _resumed(self, saved: State, plan: Plan) -> Plan:
+        new = resumed(saved, plan, self._counter.unit, self._options.schedule)
+        self._left = saved.plan
+        return new
+
+    def _continue(self, done: int, now: int) -> None:
+        """Let sizes not shrink where the step of a saved run becomes another one."""
+        assert self.plan is not None
+        assert self._left is not None
+        plan = never_shrinking(self.plan, self._left, done, now)
+        self._left = None
+        if plan != self.plan:
+            self._follow(plan)
+
+    def _follow(self, plan: Plan) -> None:
+        """Set the plan, also for the values that follow the size."""
+        self.plan = plan
+        if self._options.follow is not None:
+            self._options.follow.bind(plan)
