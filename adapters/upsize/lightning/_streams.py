@@ -81,7 +81,7 @@ class StreamLoader(Proxy):
 
     def __init__(self, loader: Any, resize: ResizeCallback) -> None:
         super().__init__(loader)
-        object.__setattr__(self, "_upsize_resize", resize)
+        self._upsize_set(_upsize_resize=resize)
 
     def _parts(self) -> tuple[Any, ...]:
         return self._upsize_inner, self._upsize_resize

@@ -59,17 +59,16 @@ class SizedBatchSampler(Proxy):
 
     def __init__(self, batch_sampler: Any, size_source: SizeSource) -> None:
         super().__init__(batch_sampler)
-        object.__setattr__(self, "_upsize_source", size_source)
-        object.__setattr__(self, "_upsize_draws", None)
-        object.__setattr__(self, "_upsize_done", 0)  # batches, of a state
+        self._upsize_set(_upsize_source=size_source, _upsize_draws=None)
+        self._upsize_set(_upsize_done=0)  # batches, of a state
 
     def _parts(self) -> tuple[Any, ...]:
         return self._upsize_inner, self._upsize_source
 
     def __iter__(self) -> SizedDraws:
         draws = self._begin(self._upsize_done)
-        object.__setattr__(self, "_upsize_draws", draws)
-        object.__setattr__(self, "_upsize_done", 0)
+        self._upsize_set(_upsize_draws=draws)
+        self._upsize_set(_upsize_done=0)
         return draws
 
     def _begin(self, done: int) -> SizedDraws:
@@ -85,7 +84,7 @@ class SizedBatchSampler(Proxy):
 
     def _load(self, state: dict[str, Any]) -> None:
         inner = self._upsize_inner
-        object.__setattr__(self, "_upsize_done", count_of(state, inner))
+        self._upsize_set(_upsize_done=count_of(state, inner))
         inner.load_state_dict(state)
 
     def set_epoch(self, epoch: int) -> None:
@@ -119,12 +118,8 @@ class SizedDraws(Proxy):
         done: int = 0,
     ) -> None:
         super().__init__(batches)
-        self._set(_upsize_source=size_source, _upsize_length=length)
-        self._set(_upsize_sizes=None, _upsize_count=done)
-
-    def _set(self, **values: Any) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        self._upsize_set(_upsize_source=size_source, _upsize_length=length)
+        self._upsize_set(_upsize_sizes=None, _upsize_count=done)
 
     def __iter__(self) -> SizedDraws:
         return self
@@ -133,7 +128,7 @@ class SizedDraws(Proxy):
         # Also after the last batch: a plan counts how many batches were asked for.
         size = self._next_size()
         indices = next(self._upsize_inner)
-        self._set(_upsize_count=self._upsize_count + 1)
+        self._upsize_set(_upsize_count=self._upsize_count + 1)
         return self._kind(indices, size, self._upsize_source.final_size)
 
     def _next_size(self) -> Size:
@@ -151,7 +146,7 @@ class SizedDraws(Proxy):
         if self._upsize_sizes is None:
             here = getattr(self._upsize_source, "begins_here", False)
             done = 0 if here else self._upsize_count
-            self._set(_upsize_sizes=islice(self._ahead(), done, None))
+            self._upsize_set(_upsize_sizes=islice(self._ahead(), done, None))
         return self._upsize_sizes  # type: ignore[no-any-return]
 
     def _ahead(self) -> Iterator[Size]:
@@ -170,7 +165,7 @@ class SizedDraws(Proxy):
         inner = self._upsize_inner
         count = count_of(state, inner)
         inner.load_state_dict(state)
-        self._set(_upsize_count=count, _upsize_sizes=None)
+        self._upsize_set(_upsize_count=count, _upsize_sizes=None)
 
 
 def source_of(batch_sampler: Any) -> SizeSource | None:

@@ -28,8 +28,8 @@ class SizedDataset(Proxy):
 
     def __init__(self, dataset: Any, set_size: SetSize | None = None) -> None:
         super().__init__(dataset)
-        object.__setattr__(self, "_upsize_set_size", set_size)
-        object.__setattr__(self, "_upsize_maker", SampleMaker(dataset, set_size))
+        self._upsize_set(_upsize_set_size=set_size)
+        self._upsize_set(_upsize_maker=SampleMaker(dataset, set_size))
 
     def _parts(self) -> tuple[Any, ...]:
         return self._upsize_inner, self._upsize_set_size
@@ -72,7 +72,7 @@ class SizedCollate(Proxy):
     def __init__(self, collate: Any, transforms: bool = False) -> None:
         super().__init__(collate)
         finder = PixelFinder(collate) if transforms else None
-        object.__setattr__(self, "_upsize_finder", finder)
+        self._upsize_set(_upsize_finder=finder)
 
     def _parts(self) -> tuple[Any, ...]:
         return self._upsize_inner, self._upsize_finder is not None

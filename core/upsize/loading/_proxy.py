@@ -22,7 +22,12 @@ class Proxy:
     __slots__ = ("__weakref__", "_upsize_inner")
 
     def __init__(self, inner: Any) -> None:
-        object.__setattr__(self, "_upsize_inner", inner)
+        self._upsize_set(_upsize_inner=inner)
+
+    def _upsize_set(self, **own: Any) -> None:
+        """Set attributes of the proxy itself: any other is set on the object."""
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
 
     def _parts(self) -> tuple[Any, ...]:
         """Return the arguments that make the proxy again, for copies and pickles."""

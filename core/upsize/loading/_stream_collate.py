@@ -32,8 +32,7 @@ class StreamCollate(SizedCollate):
         uniform: UniformSize | None = None,
     ) -> None:
         super().__init__(collate, transforms)
-        object.__setattr__(self, "_upsize_alone", alone)
-        object.__setattr__(self, "_upsize_uniform", uniform)
+        self._upsize_set(_upsize_alone=alone, _upsize_uniform=uniform)
 
     def _parts(self) -> tuple[Any, ...]:
         return (*super()._parts(), self._upsize_alone, self._upsize_uniform)

@@ -63,14 +63,10 @@ class SizedStream(Proxy):
     ) -> None:
         super().__init__(dataset)
         maker = SampleMaker(dataset, set_size, StreamReduction(batches=alone))
-        object.__setattr__(self, "_upsize_set_size", set_size)
-        object.__setattr__(self, "_upsize_maker", maker)
-        object.__setattr__(self, "_upsize_alone", alone)
-        object.__setattr__(self, "_upsize_uniform", uniform)
-        object.__setattr__(self, "_upsize_waste", waste)
-        object.__setattr__(self, "_upsize_drop_last", drop_last)
-        object.__setattr__(self, "_upsize_state", None)
-        object.__setattr__(self, "_upsize_seen", None)
+        self._upsize_set(_upsize_set_size=set_size, _upsize_maker=maker)
+        self._upsize_set(_upsize_alone=alone, _upsize_uniform=uniform)
+        self._upsize_set(_upsize_waste=waste, _upsize_drop_last=drop_last)
+        self._upsize_set(_upsize_state=None, _upsize_seen=None)
 
     def __getattr__(self, name: str) -> Any:
         found = super().__getattr__(name)
@@ -78,7 +74,7 @@ class SizedStream(Proxy):
             return found
 
         def load(state: Any, *args: Any, **settings: Any) -> Any:
-            object.__setattr__(self, "_upsize_state", state)
+            self._upsize_set(_upsize_state=state)
             return found(state, *args, **settings)
 
         return load
@@ -88,7 +84,7 @@ class SizedStream(Proxy):
         # Of Hugging Face, 2.18 to 5.2, which keeps what it was given before.
         state = getattr(self._upsize_inner, "_starting_state_dict", self._upsize_state)
         is_new = state is not None and state is not self._upsize_seen
-        object.__setattr__(self, "_upsize_seen", state)
+        self._upsize_set(_upsize_seen=state)
         return is_new
 
     def _parts(self) -> tuple[Any, ...]:
@@ -123,8 +119,8 @@ class _Samples(Proxy):
 
     def __init__(self, samples: Iterator[Any], stream: SizedStream) -> None:
         super().__init__(samples)
-        object.__setattr__(self, "_upsize_stream", stream)
-        object.__setattr__(self, "_upsize_sizes", set())  # of this pass
+        self._upsize_set(_upsize_stream=stream)
+        self._upsize_set(_upsize_sizes=set())  # of this pass
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -185,8 +181,7 @@ class _CountedSamples(_Samples):
         self._count(0, skip=0)
 
     def _count(self, done: int, *, skip: int) -> None:
-        object.__setattr__(self, "_upsize_done", done)
-        object.__setattr__(self, "_upsize_skip", skip)
+        self._upsize_set(_upsize_done=done, _upsize_skip=skip)
 
     def _next(self) -> Any:
         # Here, where the size is that of a step: small images are dropped sooner.

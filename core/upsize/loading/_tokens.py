@@ -100,10 +100,8 @@ class TokenSampler(SizedBatchSampler):
         is_resumed: Callable[[], bool],
     ) -> None:
         super().__init__(batch_sampler, size_source)
-        object.__setattr__(self, "_upsize_waste", waste)
-        object.__setattr__(self, "_upsize_loader", loader)
-        object.__setattr__(self, "_upsize_remade", count)
-        object.__setattr__(self, "_upsize_resumed", is_resumed)
+        self._upsize_set(_upsize_waste=waste, _upsize_loader=loader)
+        self._upsize_set(_upsize_remade=count, _upsize_resumed=is_resumed)
 
     def _parts(self) -> tuple[Any, ...]:
         own = self._upsize_loader, self._upsize_remade, self._upsize_waste
@@ -133,7 +131,7 @@ class TokenSampler(SizedBatchSampler):
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
         """Continue after as many batches."""
-        object.__setattr__(self, "_upsize_done", count_of(state or {}, None))
+        self._upsize_set(_upsize_done=count_of(state or {}, None))
 
 
 class _TokenDraws(SizedDraws):
@@ -154,22 +152,26 @@ class _TokenDraws(SizedDraws):
         waste: Waste,
     ) -> None:
         super().__init__(batches, size_source, length, done)
-        self._set(_upsize_waste=waste)
+        self._upsize_set(_upsize_waste=waste)
         self._start(done)
 
     def _start(self, done: int) -> None:
         # The pass begins with its first batch: others may be made, and not used.
-        self._set(_upsize_count=done, _upsize_begun=None)
-        self._set(_upsize_sizes=None, _upsize_past=deque(maxlen=_MOST), _upsize_taken=0)
+        self._upsize_set(_upsize_count=done, _upsize_begun=None)
+        self._upsize_set(
+            _upsize_sizes=None, _upsize_past=deque(maxlen=_MOST), _upsize_taken=0
+        )
 
     def __next__(self) -> Token:
         if self._upsize_begun is None:
-            self._set(_upsize_begun=(self._upsize_waste.begin(), self._upsize_count))
+            self._upsize_set(
+                _upsize_begun=(self._upsize_waste.begin(), self._upsize_count)
+            )
         number, first = self._upsize_begun
         size = self._size(self._upsize_count - first - self._wasted)
         token = Token(next(self._upsize_inner), size, self._upsize_source.final_size)
         token.key, token.number = self._upsize_waste.key, number
-        self._set(_upsize_count=self._upsize_count + 1)
+        self._upsize_set(_upsize_count=self._upsize_count + 1)
         return token
 
     def _size(self, index: int) -> Size:
@@ -178,7 +180,7 @@ class _TokenDraws(SizedDraws):
         taken: int = self._upsize_taken
         if index >= taken:
             past.append(self._next_size())
-            self._set(_upsize_taken=taken + 1)
+            self._upsize_set(_upsize_taken=taken + 1)
             return past[-1]
         return past[max(index - taken, -len(past))]
 

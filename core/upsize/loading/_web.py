@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -23,11 +23,8 @@ _BATCHES_AGAIN = {
 
 def is_web_loader(loader: Any) -> bool:
     """Return whether this is a pipeline of WebDataset that begins with a loader."""
-    known = any(
-        cls.__module__.startswith("webdataset.") for cls in type(loader).__mro__
-    )
-    stages: Any = getattr(loader, "__dict__", {}).get("pipeline")
-    return known and bool(stages) and issubclass(type(stages[0]), DataLoader)
+    stages = _stages(loader)
+    return bool(stages) and issubclass(type(stages[0]), DataLoader)
 
 
 def check_stages(loader: Any) -> None:
@@ -39,8 +36,7 @@ def check_stages(loader: Any) -> None:
     names = [
         _BATCHES_AGAIN[name]
         for stage in loader.pipeline[1:]
-        if (name := getattr(getattr(stage, "f", None), "__name__", ""))
-        in _BATCHES_AGAIN
+        if (name := _name(stage)) in _BATCHES_AGAIN
     ]
     if names:
         stages = "".join(f".{name}()" for name in names)
@@ -62,19 +58,29 @@ def batching_with(dataset: Any, prepare: Callable[[list[Any]], list[Any]]) -> An
         dataset: Any dataset; one that is not such a pipeline is returned itself.
         prepare: Called with the samples of a batch; returns those that are collated.
     """
-    known = any(
-        cls.__module__.startswith("webdataset.") for cls in type(dataset).__mro__
-    )
-    stages: Any = getattr(dataset, "__dict__", {}).get("pipeline")
-    if not known or not any(map(_batches, stages or ())):
+    stages = _stages(dataset)
+    if not any(map(_batches, stages)):
         return dataset
     new = copy.copy(dataset)
     new.pipeline = [_prepared(s, prepare) if _batches(s) else s for s in stages]
     return new
 
 
+def _stages(pipeline: Any) -> Sequence[Any]:
+    """Return the stages of a pipeline of WebDataset; of anything else, none."""
+    known = any(
+        cls.__module__.startswith("webdataset.") for cls in type(pipeline).__mro__
+    )
+    return getattr(pipeline, "__dict__", {}).get("pipeline") or () if known else ()
+
+
+def _name(stage: Any) -> str:
+    """Return the name of the function that a stage is made of."""
+    return getattr(getattr(stage, "f", None), "__name__", "")
+
+
 def _batches(stage: Any) -> bool:
-    return getattr(getattr(stage, "f", None), "__name__", "") == "_batched"
+    return _name(stage) == "_batched"
 
 
 def _prepared(stage: Any, prepare: Callable[[list[Any]], list[Any]]) -> Any:
