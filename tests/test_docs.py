@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -21,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from tests.scripts import run
 
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"
@@ -143,22 +142,6 @@ def installed_by(command: str) -> set[str]:
         for module, owners in metadata.packages_distributions().items()
         if names & {owner.lower().replace("_", "-") for owner in owners}
     }
-
-
-def run(file: Path, folder: Path) -> str:
-    """Run a file in a process of its own, as a reader does; return what it prints."""
-    path = os.pathsep.join(str(REPOSITORY / root) for root in ("core", "adapters"))
-    done = subprocess.run(
-        [sys.executable, str(file)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+from tests.scripts import run
 from torchvision.transforms import v2
 
 from upsize.loading import sized
@@ -167,20 +165,8 @@ def check_staged(
 
 def run_example(name: str, folder: Path) -> list[str]:
     """Run a script of docs/examples in a process of its own; return what it prints."""
-    root = Path(__file__).parents[4]
-    script = root / "docs" / "examples" / f"streams_{name}.py"
-    roots = os.pathsep.join(str(root / each) for each in ("core", "adapters"))
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": roots},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    examples = Path(__file__).parents[4] / "docs" / "examples"
+    return run(examples / f"streams_{name}.py", folder).splitlines()
 
 
 #: What the scripts print that train four epochs of six batches.
