@@ -17,7 +17,7 @@ from tests.core.loading.copies import Folders, everything, make, opened, photogr
 from typer.testing import CliRunner
 
 from upsize.cli._app import app
-from upsize.loading import CopyLoader, sample_size
+from upsize.loading import CopyLoader, RandomResizedCropDecode, sample_size
 from upsize.loading._copies._records import (
     Encoding,
     copy_key,
@@ -32,6 +32,11 @@ from upsize.schedule import Size
 FULL = Size(112, 112)
 SIZES = [Size(56, 56), Size(80, 80)]
 NAMES = ["cat/a.jpg", "dog/b.png"]
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"encoding": "raw"},
+    {"encoding": "raw", "full_copy": 112},
+]
 
 # The images with their times, and the records of a store of their copies.
 with tempfile.TemporaryDirectory() as root:
@@ -40,10 +45,15 @@ with tempfile.TemporaryDirectory() as root:
     for name in NAMES:
         path = photograph(model.source / name, 120, 90)
         IMAGES[name] = path.read_bytes(), path.stat().st_mtime_ns
-    make(model, sizes=SIZES, full=FULL)
-    close_reader(model.target)
-    with opened(model.target) as store:
-        PAIRS = [(bytes(key), bytes(value)) for key, value in store.cursor()]
+    STORES: list[tuple[list[tuple[bytes, bytes]], dict[str, Any]]] = []
+    for options in SETTINGS:
+        make(model, sizes=SIZES, full=FULL, **options)
+        close_reader(model.target)
+        with opened(model.target) as store:
+            pairs = [(bytes(key), bytes(value)) for key, value in store.cursor()]
+        STORES.append((pairs, options))
+    # Of all stores: the records of one may be found in another.
+    VALUES = [value for pairs, _ in STORES for _, value in pairs]
 
 parts = st.sampled_from(
     ["..", ".", "", "/", "cat", "a.jpg", "\0", "\\", "C:", "\udc80", "é", "x" * 200]
@@ -56,7 +66,7 @@ def noise(draw: st.DrawFn, value: bytes) -> bytes:
     """Change some bytes of a value, cut it, or give another one."""
     kind = draw(st.sampled_from(["bytes", "cut", "longer", "other"]))
     if kind == "other":
-        return draw(st.binary(max_size=60) | st.sampled_from([v for _, v in PAIRS]))
+        return draw(st.binary(max_size=60) | st.sampled_from(VALUES))
     if kind == "cut":
         return value[: draw(st.integers(0, len(value)))]
     if kind == "longer":
@@ -73,18 +83,23 @@ def noise(draw: st.DrawFn, value: bytes) -> bytes:
 class Records(dict[bytes, bytes]):
     """The records of a store; shown are those that upsize did not write."""
 
+    def __init__(self, pairs: list[tuple[bytes, bytes]], options: dict[str, Any]):
+        super().__init__(pairs)
+        self.pairs, self.options = pairs, options
+
     def __repr__(self) -> str:
-        new = {key: value[:80] for key, value in self.items() - set(PAIRS)}
-        return f"{new}, without {[key for key, _ in PAIRS if key not in self]}"
+        new = {key: value[:80] for key, value in self.items() - set(self.pairs)}
+        gone = [key for key, _ in self.pairs if key not in self]
+        return f"{self.options}: {new}, without {gone}"
 
 
 @st.composite
 def records(draw: st.DrawFn) -> Records:
     """Give the records of a store, some of them changed, and some more."""
-    pairs = Records(PAIRS)
+    pairs = Records(*draw(st.sampled_from(STORES)))
     for _ in range(draw(st.integers(1, 4))):
         kind = draw(st.sampled_from(["value", "key", "drop", "image", "copy", "any"]))
-        key = draw(st.sampled_from([key for key, _ in PAIRS]))
+        key = draw(st.sampled_from([key for key, _ in pairs.pairs]))
         if kind == "value":
             pairs[key] = noise(draw, pairs.get(key, b""))
         elif kind == "key":
@@ -111,7 +126,7 @@ def add(draw: st.DrawFn, pairs: dict[bytes, bytes], kind: str) -> None:
     if kind == "copy":
         original = Size(draw(counts), draw(counts))
         encoding = draw(st.sampled_from(Encoding))
-        data = draw(st.binary(max_size=30) | st.sampled_from([v[9:] for _, v in PAIRS]))
+        data = draw(st.binary(max_size=30) | st.sampled_from([v[13:] for v in VALUES]))
         size = draw(st.sampled_from(SIZES))
         pairs[copy_key(size, name)] = pack_copy(encoding, original, data)
 
@@ -154,15 +169,17 @@ def command(*arguments: str | Path) -> None:
     assert result.exit_code == 0 or result.output.startswith("Error: /"), result.output
 
 
-def read(both: Folders) -> None:
-    load = CopyLoader(*both)
+def read(both: Folders, *, full_copy: bool) -> None:
+    load = CopyLoader(*both, full_copy=full_copy)
+    crops = RandomResizedCropDecode(FULL, copies=load, output="tensor")
     for name in NAMES:
-        for size in SIZES:
+        for size in (*SIZES, FULL):
             with sample_size(size, FULL):
                 assert load(both.source / name).mode == "RGB"
+                assert crops(both.source / name).shape == (3, *size)
 
 
-def use(both: Folders) -> None:
+def use(both: Folders, options: dict[str, Any]) -> None:
     """Read, export, look and make again; nothing but the target and the export change."""
     look = both.target.with_name("look")
     sizes = ("--sizes", "56,80", "--full", "112", "--workers", "0")
@@ -177,11 +194,11 @@ def use(both: Folders) -> None:
         }
 
     before, target = others(), everything(both.target)
-    ours(lambda: read(both))
+    ours(lambda: read(both, full_copy="full_copy" in options))
     ours(lambda: command(both.source, "--target", both.target, "--export", look))
     ours(lambda: command(both.source, *sizes, "--target", both.target, "--dry-run"))
     assert everything(both.target) == target
-    ours(lambda: make(both, sizes=SIZES, full=FULL))
+    ours(lambda: make(both, sizes=SIZES, full=FULL, **options))
     assert others() == before
     assert [path.name for path in both.target.iterdir()] == ["data.mdb"]
 
@@ -192,4 +209,4 @@ def test_records(pairs: Records) -> None:
         with opened(both.target) as transaction:
             for key, value in pairs.items():
                 transaction.put(key, value)
-        use(both)
+        use(both, pairs.options)

@@ -6,7 +6,7 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from upsize.accelerate._loaders import prepared_in
+from upsize.accelerate._loaders import completes_last, prepared_in
 from upsize.run import BatchCounter, Position
 from upsize.run._batches import length_of
 from upsize.schedule._run import run_length
@@ -36,6 +36,24 @@ class AcceleratorCounter(BatchCounter):
         accumulate = accelerator.gradient_accumulation_steps
         super().__init__(total_steps, accumulate, batches, by_epochs=by_epochs)
         self._accelerator = accelerator
+        # Whether the last batch of a pass is not merged with others.
+        self._keeps_last = False
+
+    @property
+    def has_stepped(self) -> bool:
+        """Whether an optimizer has made a step with the current batch."""
+        return self._stepped
+
+    def draw_from(self, prepared: Any) -> None:
+        """Note the loader of the next pass.
+
+        Args:
+            prepared: A prepared loader; ``None``: it is not prepared, and the
+                accelerator does not see its end.
+        """
+        syncs = self._accelerator.gradient_state.sync_with_dataloader
+        self.ends_with_pass = syncs and prepared is not None
+        self._keeps_last = completes_last(prepared)
 
     def cure(self, batches: int) -> str:
         """Return what to give for accumulation windows of some batches."""
@@ -46,11 +64,27 @@ class AcceleratorCounter(BatchCounter):
 
     def next(self) -> Position:
         """Return the position after the current batch, as the accelerator counts it."""
-        step = self.position.step + self._accelerator.sync_gradients
-        batch = self.position.batch + 1
+        last = self.last()
+        step = last.step + self._accelerator.sync_gradients
+        batch = last.batch + 1
         if batch == self.batches:
             return Position(step, epoch_step=step)
-        return Position(step, batch, epoch_step=self.position.epoch_step)
+        return Position(step, batch, epoch_step=last.epoch_step)
+
+    def ends_window(self, in_pass: int | None = None) -> bool:
+        """Return whether the accelerator syncs gradients after the current batch."""
+        window = self._accelerator.step % self.accumulate
+        position = self.position._replace(window=window)
+        left = super()._window(position, self._is_full, self.beyond, in_pass)
+        return left <= self._taken
+
+    def _window(
+        self, position: Position, is_full: bool, beyond: int, in_pass: int | None
+    ) -> int:
+        left = super()._window(position, is_full, beyond, in_pass)
+        if self._keeps_last and in_pass is not None and in_pass > 1:
+            return min(left, in_pass - 1)
+        return left
 
     def upcoming(self) -> Position:
         """Return the position of the next batch in the accelerator's own window."""

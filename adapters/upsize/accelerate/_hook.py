@@ -44,6 +44,9 @@ class ResizeHook(ModelHook):
             use its ``batches`` as well.
         optimizer: The optimizer whose steps are counted, prepared or not.
 
+    Raises:
+        ValueError: When ``resize`` merges batches.
+
     Example:
         >>> import torch
         >>> from accelerate import Accelerator
@@ -76,6 +79,12 @@ class ResizeHook(ModelHook):
         resize: ProgressiveResize,
         optimizer: torch.optim.Optimizer | AcceleratedOptimizer,
     ) -> None:
+        if resize.merging is not None:
+            raise ValueError(
+                "merge= makes one batch of several, and this hook only sees those that "
+                "the loop has drawn: use batches() of ProgressiveResize, or leave out "
+                "merge="
+            )
         self._resize = resize
         self._optimizer = getattr(optimizer, "optimizer", optimizer)
         self._counting: Any = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from accelerate import PartialState
 from accelerate.data_loader import DataLoaderStateMixin
 from torch.utils.data import DataLoader
 
-from upsize.run._batches import innermost
+from upsize.run._batches import innermost, length_of
 
-__all__ = ["check_loader", "check_prepared", "prepared_in"]
+__all__ = ["check_loader", "check_prepared", "completes_last", "prepared_in"]
 
 
 def check_loader(loader: Any) -> None:
@@ -41,3 +42,20 @@ def prepared_in(loader: Any) -> Any:
     """Return the prepared loader that is given, or is in a progress bar, if any."""
     inner = innermost(loader)
     return inner if isinstance(inner, DataLoaderStateMixin) else None
+
+
+def completes_last(loader: Any) -> bool:
+    """Return whether the last batches of an epoch have samples that are left out again.
+
+    ``gather_for_metrics`` does so, where several processes have batches of one length.
+
+    Args:
+        loader: A prepared loader, or ``None``.
+    """
+    if loader is None or loader._drop_last or PartialState().num_processes == 1:
+        return False
+    samples = length_of(loader.dataset)
+    # Accelerate skips batches by a sampler without a batch_size, and then leaves nothing
+    # out (1.1 to 1.15).
+    total = getattr(loader, "total_batch_size", None)
+    return None not in (samples, total) and samples % total != 0

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from accelerate import Accelerator
 from torch import nn
 
-from upsize.accelerate._counter import counter_of
+from upsize.accelerate._counter import AcceleratorCounter, counter_of
+from upsize.accelerate._grown import GrownSizes, samples_in, warn_of_schedulers
 from upsize.accelerate._loaders import check_loader, prepared_in
+from upsize.accelerate._merged import MergedPasses, check_merges
 from upsize.accelerate._models import explain_errors
 from upsize.accelerate._owner import check_free, take_over
 from upsize.accelerate._prepared import RunSizes, size_again
+from upsize.accelerate._state import read_state, write_state
 from upsize.models._adapt._training import ModelSizes
 from upsize.resize import Resizer
-from upsize.run import Options, Position
+from upsize.run import BatchCounter, Options, Position
 from upsize.run._batches import Batches
+from upsize.run._grown_counter import check_grow, grown_counter
 from upsize.run._loop_run import LoopRun
+from upsize.run._merge_rule import Merge
 from upsize.run._options import RESIZER, SizeFollower
 from upsize.run._restoring import Restoring
-from upsize.schedule import Schedule
+from upsize.schedule import Grow, Schedule
+from upsize.schedule._run import run_length
 from upsize.schedule._warn import warn
 
 __all__ = ["ProgressiveResize"]
-
-_FILE = "upsize.json"
 
 
 class ProgressiveResize(LoopRun):
@@ -50,6 +52,14 @@ class ProgressiveResize(LoopRun):
             loaders without a length.
         final_size: Full size in pixels, one side or (height, width), where the
             schedule does not name it.
+        batch_size: A :class:`~upsize.schedule.Grow` for larger batches while images are
+            small, which a :func:`sized` loader draws; its plain batch, and the samples
+            of an epoch, are those of ``loader``. Needs ``epochs``, and a loader of a
+            map-style dataset that is not dispatched. ``None``: the loader's own.
+        merge: Whether the batches of an accumulation window are merged while images
+            are small, see :class:`upsize.loop.ProgressiveResize`. The accelerator
+            counts the plain batches, and ``accelerator.backward`` weighs the loss, a
+            mean over images, by how many of them a batch is made of.
         resizer: How to find and resize the images of a batch.
         log: Name under which ``accelerator.log`` gets the longer side in pixels on
             every change; ``None``: not at all.
@@ -91,6 +101,8 @@ class ProgressiveResize(LoopRun):
         >>> resize.remove()
     """
 
+    weighs_losses = False  # accelerator.backward does
+
     def __init__(
         self,
         schedule: Schedule,
@@ -100,6 +112,8 @@ class ProgressiveResize(LoopRun):
         epochs: int | None = None,
         total_steps: int | None = None,
         final_size: int | tuple[int, int] | None = None,
+        batch_size: Grow | None = None,
+        merge: Merge = False,
         resizer: Resizer = RESIZER,
         log: str | None = "image_size",
         verbose: bool = True,
@@ -107,11 +121,25 @@ class ProgressiveResize(LoopRun):
     ) -> None:
         check_loader(loader)
         check_free(accelerator)
+        options = Options(
+            schedule, final_size, resizer, log=log, verbose=verbose, follow=follow,
+            merge=merge,
+        )  # fmt: skip
+        if merge:
+            check_merges(accelerator)
+        counter: BatchCounter
+        if batch_size is None:
+            counter = counter_of(accelerator, loader, epochs, total_steps)
+        else:
+            check_grow(epochs, accelerator.gradient_accumulation_steps)
+            samples, batch = samples_in(prepared_in(loader))
+            length = run_length(epochs, -(-samples // batch), total_steps)
+            grow = batch_size.with_batch(batch)
+            counter = grown_counter(options, length, samples, grow)
+            warn_of_schedulers(accelerator, grow)
         super().__init__(
-            Options(
-                schedule, final_size, resizer, log=log, verbose=verbose, follow=follow
-            ),
-            counter_of(accelerator, loader, epochs, total_steps),
+            options,
+            counter,
             models=accelerator._models,
             say=accelerator.print,
             # Not a method: the run must not keep this object.
@@ -123,6 +151,14 @@ class ProgressiveResize(LoopRun):
             models = ModelSizes(accelerator._models, changes)
             models.check(self.plan)
             explain_errors(accelerator, self._run, changes)
+            self._merged = None
+            if (
+                isinstance(counter, AcceleratorCounter)
+                and self._run.merging is not None
+            ):
+                self._merged = MergedPasses(
+                    accelerator, self._run, self._run.merging, counter, changes
+                )
             self._release = take_over(accelerator, self, self._run, changes.pop_all())
         if (summary := models.summary()) is not None and verbose:
             accelerator.print(summary)
@@ -149,8 +185,20 @@ class ProgressiveResize(LoopRun):
         check_loader(loader)
         run, prepared = self._run, prepared_in(loader)
         if prepared is not None:
-            size_again(prepared, RunSizes(run), lambda: run)
+            size_again(prepared, self._sizes(), lambda: run)
+        if isinstance(self._counter, AcceleratorCounter):
+            self._counter.draw_from(prepared)
         return super().batches(loader)
+
+    def _sizes(self) -> RunSizes:
+        """Return what tells a loader the sizes of its batches."""
+        return RunSizes(self._run) if self.grown_plan is None else GrownSizes(self)
+
+    def _pass(self, loader: Iterable[Any]) -> Iterator[Any]:
+        begin = super()._pass
+        return (
+            begin(loader) if self._merged is None else self._merged.over(begin, loader)
+        )
 
     def preallocate(
         self,
@@ -195,18 +243,7 @@ class ProgressiveResize(LoopRun):
         Args:
             output_dir: The folder of the checkpoint.
         """
-        accelerator = self._accelerator
-        # As Accelerate decides about its own files.
-        each_node = accelerator.project_configuration.save_on_each_node
-        writes = (
-            accelerator.is_local_main_process
-            if each_node
-            else accelerator.is_main_process
-        )
-        # Not the other processes: test_two_processes.py sees both sides.
-        if writes:  # pragma: no branch
-            text = json.dumps(self.state_dict())
-            Path(output_dir, _FILE).write_text(text, "utf-8")
+        write_state(self._accelerator, output_dir, self.state_dict)
 
     def load(self, input_dir: str) -> None:
         """Read the state from a folder; ``accelerator.load_state`` calls it.
@@ -220,17 +257,11 @@ class ProgressiveResize(LoopRun):
         Warns:
             UserWarning: When the folder has none.
         """
-        path = Path(input_dir, _FILE)
         # Also where there is none: the other processes may have found theirs, and wait.
         self._run.expect_agreement()
-        if not path.exists():
+        if not read_state(input_dir, self.load_state_dict):
             warn(
                 f"{input_dir} holds no state of upsize; perhaps it was saved without "
                 f"it. Sizes continue from step {self.optimizer_steps}; call "
                 "fast_forward(optimizer_steps) to continue from another step"
             )
-            return
-        try:
-            self.load_state_dict(json.loads(path.read_text("utf-8")))
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path}: {error}") from error

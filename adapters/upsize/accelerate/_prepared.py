@@ -14,6 +14,7 @@ from upsize.loading._proxy import Proxy, inner_of
 from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
 from upsize.run import TrainingRun
+from upsize.run._merge import Merging
 from upsize.run._size_source import SizeSource
 from upsize.schedule import Size
 
@@ -37,6 +38,15 @@ class RunSizes:
     def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
         """Yield the size of each batch to come."""
         return self._run.sizes_ahead(batches)
+
+    @property
+    def merging(self) -> Merging | None:
+        """Which batches are merged; ``None``: none are."""
+        return self._run.merging
+
+    def windows_ahead(self, batches: int | None) -> Iterator[tuple[Size | None, int]]:
+        """Yield size and accumulation window of each batch to come."""
+        return self._run.windows_ahead(batches)
 
 
 def size_prepared(

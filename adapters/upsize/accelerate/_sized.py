@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from upsize.accelerate._grown import rank_loader
 from upsize.accelerate._loaders import check_prepared
 from upsize.accelerate._loop import ProgressiveResize
-from upsize.accelerate._prepared import RunSizes, size_prepared
+from upsize.accelerate._prepared import size_prepared
 from upsize.loading._dataset import SetSize
+from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
 from upsize.loading._web import is_web_loader
 
@@ -75,11 +77,16 @@ def sized(
     run = resize._run
     if is_web_loader(loader):
         web: Any = loader
-        return _sized(web, RunSizes(run), set_size=set_size)  # type: ignore[no-any-return]
+        return _sized(web, resize._sizes(), set_size=set_size)  # type: ignore[no-any-return]
     check_prepared(loader)
-    new = size_prepared(loader, RunSizes(run), lambda: run, set_size)
+    plain: Any = loader
+    if resize.grown_plan is not None:
+        # Its last batch has another length than gather_for_metrics takes it to have.
+        base = rank_loader(plain.base_dataloader)
+        plain = copy_with(plain, base_dataloader=base, _drop_last=True)
+    new: Any = size_prepared(plain, resize._sizes(), lambda: run, set_size)
     _register(resize, loader, new)
-    return new
+    return new  # type: ignore[no-any-return]
 
 
 def _register(resize: Any, loader: Any, new: Any) -> None:

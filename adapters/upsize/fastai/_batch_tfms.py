@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from upsize.resize import Resizer
-from upsize.resize._interpolate import Mode
 from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 from upsize.schedule._ratio import in_ratio
@@ -143,7 +142,7 @@ def sized_pipeline(
 
 
 @contextmanager
-def _at_size(transforms: list[Any], size: Size, mode: Mode) -> Iterator[None]:
+def _at_size(transforms: list[Any], size: Size, mode: str) -> Iterator[None]:
     """Give the last transform a size, and the others their share of it."""
     full = as_size(_plain(transforms[-1].size))
     with Restoring() as changes:

@@ -7,7 +7,7 @@ from typing import Any
 import fastai.callback.schedule  # noqa: F401 - gives learners their fine_tune
 from fastai.callback.core import Callback
 
-from upsize.fastai._checks import CANCELS, warn_of_settings
+from upsize.fastai._checks import CANCELS, check_batch_size, warn_of_settings
 from upsize.fastai._column import SizeColumn
 from upsize.fastai._fit import Fit
 from upsize.fastai._peek import image_sizes
@@ -16,6 +16,7 @@ from upsize.resize._interpolate import Mode
 from upsize.run import Options
 from upsize.run._alone import check_alone
 from upsize.run._foreign import explain
+from upsize.run._merge_rule import Merge
 from upsize.run._options import SizeFollower
 from upsize.run._restoring import Restoring
 from upsize.schedule import IncreaseMode, Plan, Schedule, Size
@@ -63,11 +64,20 @@ class ProgressiveResize(Callback):
         when_frozen: How to train the frozen part of ``fine_tune``: "initial": at the
             first size; "final": at full size; "schedule": by the schedule.
         follow: Regularization that follows the size; restored with the rest.
+        merge: Whether small images are trained on in fewer, larger batches of
+            ``GradientAccumulation``. ``True``: as many batches in one as have no more
+            pixels than a batch at full size. A number: the same, and at most so many
+            images. ``{size: images}``: at most so many images at each size. Steps,
+            batches and hyperparameters are counted as without it.
+        batch_size: Not supported: a :class:`~upsize.schedule.Grow` is refused, with
+            what to do instead.
 
     Raises:
         TypeError, ValueError: For a value that is not allowed. In ``before_fit``: for
-            data without images, images smaller than the full size, ``resize_targ`` where no separate step resizes, or a mode
-            that the transforms do not support.
+            data without images, images smaller than the full size, ``resize_targ``
+            where no separate step resizes, a mode that the transforms do not support,
+            or ``merge`` without ``GradientAccumulation``. In training: for batches
+            above the limit of ``merge``, or that cannot be concatenated.
 
     Warns:
         UserWarning: When images are larger than the full size, validation images with
@@ -106,10 +116,14 @@ class ProgressiveResize(Callback):
         schedule: Schedule | None = None,
         when_frozen: WhenFrozen = "initial",
         follow: SizeFollower | None = None,
+        merge: Merge = False,
+        batch_size: None = None,
     ) -> None:
+        check_batch_size(batch_size)
         self._hooks = Restoring()
         self._fitting = self._tuning = False
         self._fit: Fit | None = None
+        self._metric: SizeColumn | None = None
         super().__init__()
         ramp = {
             "initial_size": initial_size,
@@ -121,7 +135,7 @@ class ProgressiveResize(Callback):
         options = Options(
             schedule_of(schedule, final_size, ramp), final_size,
             resizer_of(resize_mode), resize_valid, preallocate, verbose=verbose,
-            follow=follow,
+            follow=follow, merge=merge,
         )  # fmt: skip
         self._settings = Settings(
             options, add_resize, resize_targ, preallocate_bs, empty_cache, when_frozen
@@ -210,6 +224,8 @@ class ProgressiveResize(Callback):
         if (fit := self._active) is None or not self.learn.training:
             return
         fit.counter.counted()
+        if fit.merged is not None:
+            fit.merged.record()
         bar = getattr(getattr(self.learn, "progress", None), "pbar", None)
         if bar is not None:
             # fastai draws the bar, then replaces this text by the loss in each batch.

@@ -23,10 +23,12 @@ from upsize.fastai._settings import Settings
 from upsize.loading._sized import check_sizes
 from upsize.loading._transforms import check_transforms
 from upsize.schedule import Size
+from upsize.schedule._shown import shown
 from upsize.schedule._warn import warn
 
 __all__ = [
     "CANCELS",
+    "check_batch_size",
     "check_item_tfms",
     "check_sized",
     "warn_of_settings",
@@ -62,6 +64,21 @@ def warn_of_settings(learner: Any, settings: Settings, *, is_frozen: bool) -> No
         warn(
             f"{trackers[0]} compares validation losses of different sizes: give "
             "ProgressiveResize resize_valid=False"
+        )
+
+
+def check_batch_size(batch_size: object) -> None:
+    """Refuse a batch that grows.
+
+    Raises:
+        ValueError: When there is one, with what to do instead.
+    """
+    if batch_size is not None:
+        raise ValueError(
+            f"batch_size={shown(batch_size)} does not work with fastai, which trains on "
+            "as many batches in each epoch, for pct_train and every schedule of its own: "
+            "leave it out; merge=True with GradientAccumulation trains on more small "
+            "images at once; or use upsize.loop, whose batches may grow"
         )
 
 

@@ -7,10 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from fastai.callback.training import GradientAccumulation
-from torch.utils.data import DataLoader
 
-from upsize.fastai._batch_tfms import pipeline_of
-from upsize.run._batches import length_of
+from upsize.fastai._rows import rows_of
 from upsize.schedule import Plan
 
 __all__ = ["FastaiCounter"]
@@ -76,7 +74,7 @@ class FastaiCounter:
         found = [cb for cb in self._learner.cbs if isinstance(cb, GradientAccumulation)]
         least, rows = (found[0].n_acc, found[0].count) if found else (0, 0)
         step, position = self._current, self._next
-        for more in _rows(self._learner.dls.train):
+        for more in rows_of(self._learner.dls.train):
             yield self._at(min(step, self._last))
             position += 1
             rows += more
@@ -91,20 +89,3 @@ class FastaiCounter:
     def _settle(self) -> None:
         if not self._is_open:
             self._current = min(self._next, self._last)
-
-
-def _rows(loader: Any) -> Iterator[int]:
-    """Yield how many samples each batch will have, in this process."""
-    inner: Any = pipeline_of(loader)[0]
-    if isinstance(inner, DataLoader):
-        samples, most = length_of(inner.sampler), inner.batch_size
-        if samples is None:  # of a stream
-            data: Any = inner.dataset
-            samples = len(data)
-    else:
-        # A PartialDL draws fewer than it has.
-        samples, most = vars(inner).get("partial_n") or inner.n, inner.bs
-    samples = -(-samples // getattr(loader, "world_size", 1))
-    for batch in range(len(loader)):
-        # The length of ready-made batches is unknown.
-        yield min(most, samples - batch * most) if most else 1

@@ -21,6 +21,7 @@ from upsize.fastai._batch_tfms import (
 from upsize.fastai._checks import check_sized
 from upsize.fastai._counter import FastaiCounter
 from upsize.fastai._dry_run import dry_run, repeat
+from upsize.fastai._merged import MergedBatches
 from upsize.fastai._settings import Settings
 from upsize.fastai._targets import TargetResizer
 from upsize.models._adapt._training import ModelSizes
@@ -56,6 +57,7 @@ class Fit:
         self._pipeline: SizedPipeline | None = None
         self._models: ModelSizes | None = None
         self.run: TrainingRun | None = None
+        self.merged: MergedBatches | None = None
         self._is_described = False
 
     @property
@@ -86,6 +88,8 @@ class Fit:
             say=None if rank_distrib() or self._is_frozen else print,
             is_trial=self._is_frozen,
         )
+        if self.run.merging is not None:
+            self.merged = MergedBatches(self._learner, self.run)
         train, valid = self._expected
         if train is not None:
             self.run.check(train)
@@ -131,6 +135,7 @@ class Fit:
     def end(self, *, completed: bool) -> None:
         """Restore what was changed, and report how training ended."""
         self._changes.close()
+        self.merged = None
         if self.run is not None:
             self.run.finish(completed=completed)
         if completed and self._ahead is not None:
@@ -184,6 +189,8 @@ class Fit:
             assert run.plan is not None
             self._models.check(run.plan)
         self.counter.took()
+        if self.merged is not None:
+            self.merged.take()
 
     def validate(self) -> None:
         """Resize the current validation batch to the size that was trained on last."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from upsize.resize import Resizer
-from upsize.resize._interpolate import Mode
+from upsize.resize._interpolate import Mode, check_mode
 from upsize.run import Options
 from upsize.schedule import IncreaseMode, Ramp, Schedule
 from upsize.schedule._base import check_schedule
@@ -47,10 +47,12 @@ def resizer_of(resize_mode: Mode) -> Resizer:
     Raises:
         ValueError: When the mode is unknown.
     """
+    # Not "crop": fastai's own transforms shrink the images of a batch.
     try:
-        return Resizer(mode=resize_mode)
+        check_mode(resize_mode)
     except ValueError as error:
         raise ValueError(f"resize_{error}") from None
+    return Resizer(mode=resize_mode)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torchvision import tv_tensors
 
 from upsize.resize import Resizer
 from upsize.resize._containers import leaves
-from upsize.resize._interpolate import Mode
+from upsize.resize._resizer import BatchMode
 from upsize.resize._shown import Path
 from upsize.schedule import Size
 from upsize.schedule._warn import warn
@@ -38,7 +38,7 @@ class TargetResizer:
             or a multiple of it.
     """
 
-    def __init__(self, mode: Mode, resize: bool) -> None:
+    def __init__(self, mode: BatchMode, resize: bool) -> None:
         self._mode, self._resize = mode, resize
         self._warned = False  # of a target that stays at full size
 

@@ -3,7 +3,9 @@
 :class:`ProgressiveResize` is a ``Callback`` of the package that is imported already,
 ``lightning`` or ``pytorch_lightning``; if both or neither are, of ``lightning``. Each
 class also has its own name: ``LightningProgressiveResize`` and
-``PytorchLightningProgressiveResize``.
+``PytorchLightningProgressiveResize``. ``HELD`` is the batch that the hooks
+``on_train_batch_start`` and ``on_train_batch_end`` get for a micro-batch that
+``merge=`` trains on together with a later one.
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
         ProgressiveResize as PytorchLightningProgressiveResize,
     )
     from upsize.lightning._sized import sized
+    from upsize.run._merge import HELD
 
 __all__ = [
+    "HELD",
     "LightningProgressiveResize",
     "ProgressiveResize",
     "PytorchLightningProgressiveResize",
@@ -50,6 +54,8 @@ def _default() -> str:
 def __getattr__(name: str) -> Any:
     if name == "sized":
         return import_module("upsize.lightning._sized").sized
+    if name == "HELD":
+        return import_module("upsize.run._merge").HELD
     # Only when asked for: an import of the other package takes seconds.
     if name == "ProgressiveResize":
         name = _default()

@@ -6,11 +6,17 @@ from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from typing import Any
 
-from upsize.lightning._checks import check_training_step
+from upsize.lightning._checks import (
+    check_batch_size,
+    check_merge,
+    check_training_step,
+)
 from upsize.lightning._counter import counter_of
 from upsize.lightning._dry_run import dry_run
+from upsize.lightning._merged import MergedBatches
 from upsize.lightning._privates import (
     is_measuring_batchnorm,
+    log_by,
     logging_step,
     restart_fetching,
     training_collection,
@@ -22,6 +28,8 @@ from upsize.run import Options, TrainingRun
 from upsize.run._alone import check_alone
 from upsize.run._epochs import counts_epochs
 from upsize.run._foreign import explain
+from upsize.run._merge import HELD
+from upsize.run._merge_rule import Merge
 from upsize.run._options import RAMP, RESIZER, SizeFollower
 from upsize.run._restoring import Restoring
 from upsize.run._state import State, read_state
@@ -68,13 +76,24 @@ class ResizeCallback:
         verbose: Whether the first process prints the plan's summary, and what of the
             first batch is resized.
         follow: Regularization that follows the size; restored with the rest.
+        merge: Whether small images are trained on in fewer, larger micro-batches of
+            ``accumulate_grad_batches``. ``True``: as many batches in one as have no
+            more pixels than a batch at full size. A number: the same, and at most so
+            many images. ``{size: images}``: at most so many images at each size.
+            Steps, batches and learning rates are counted as without it.
+        batch_size: Not supported: a :class:`~upsize.schedule.Grow` is refused, with
+            what to do instead.
 
     Raises:
-        TypeError: When ``schedule`` is not a schedule.
-        ValueError: When sizes contradict each other. At the start of training: for a
+        TypeError: When ``schedule`` is not a schedule, or ``merge`` none of these.
+        ValueError: When sizes contradict each other, or for a ``batch_size``. At the
+            start of training: for a
             trainer without an end, a second ProgressiveResize, a
             ``training_step(dataloader_iter)``, a batch without images, images smaller
-            than the full size, or sizes that the model does not take.
+            than the full size, or sizes that the model does not take. With ``merge``:
+            for manual optimization, a strategy that accumulates gradients itself, a
+            trainer that accumulates none, batches above the limit, and batches that
+            cannot be concatenated.
 
     Warns:
         UserWarning: When the images are larger than the full size, training ends before
@@ -109,10 +128,13 @@ class ResizeCallback:
         log: str | None = "image_size",
         verbose: bool = True,
         follow: SizeFollower | None = None,
+        merge: Merge = False,
+        batch_size: None = None,
     ) -> None:
+        check_batch_size(batch_size)
         self._options = Options(
             schedule, final_size, resizer, resize_valid, preallocate, empty_cache, log,
-            verbose, follow,
+            verbose, follow, merge,
         )  # fmt: skip
         self._total = check_whole_number("total_steps", total_steps)
         self._saved: State | None = None
@@ -122,6 +144,7 @@ class ResizeCallback:
         self._trainer: Any = None  # of the fit in progress
         self._shown: Size | None = None
         self._models: ModelSizes | None = None
+        self._merged: MergedBatches | None = None
 
     @property
     def plan(self) -> Plan | None:
@@ -241,6 +264,10 @@ class ResizeCallback:
             by_steps=counter.by_steps,
         )
         self._run.draw_from(training_collection(trainer))
+        self._merged = None
+        if self._run.merging is not None:
+            check_merge(trainer, pl_module)
+            self._merged = MergedBatches(trainer, self._run, self._changes)
         if any(
             getattr(each, "resize", None) is self for each in training_loaders(trainer)
         ):
@@ -250,10 +277,12 @@ class ResizeCallback:
         self,
         trainer: Any,
         pl_module: Any,  # noqa: ARG002
-        batch: Any,  # noqa: ARG002
+        batch: Any,
         batch_idx: int,
     ) -> None:
         """Show the size in the progress bar."""
+        if batch is HELD:
+            log_by(trainer, batch, samples=0)
         name, size = self._options.log, self.size
         if name is None or size is None or not (batch_idx == 0 or size != self._shown):
             return
@@ -265,6 +294,8 @@ class ResizeCallback:
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         """Look at the loaders, which may be made again for each epoch."""
         assert self._run is not None
+        if self._merged is not None:
+            self._merged.begin_epoch()
         self._run.draw_from(training_collection(trainer))
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
@@ -295,7 +326,7 @@ class ResizeCallback:
 
     def _end(self) -> None:
         """Restore everything that was changed."""
-        self._trainer = None
+        self._trainer = self._merged = None
         self._changes.close()
         if self._run is not None:
             self._run.finish(completed=False)
@@ -332,4 +363,4 @@ class ResizeCallback:
             assert self._models is not None
             assert run.plan is not None
             self._models.check(run.plan)
-        return resized
+        return resized if self._merged is None else self._merged.take(resized)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "batch_in_epoch",
     "is_fetching_early",
     "is_measuring_batchnorm",
+    "log_by",
     "logging_step",
     "restart_fetching",
     "training_collection",
@@ -45,3 +47,14 @@ def training_loaders(trainer: Any) -> list[Any]:
 def training_collection(trainer: Any) -> Any:
     """Return the training loaders in the containers that their batches come in."""
     return trainer.fit_loop._combined_loader.iterables
+
+
+def batch_in_epoch(trainer: Any) -> int:
+    """Return the index of the batch that the trainer is fetching, in its epoch."""
+    return int(trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+
+
+def log_by(trainer: Any, batch: Any, samples: int | None = None) -> None:
+    """Weigh what is logged from now on by the samples of a batch, or by a number."""
+    results = trainer._results
+    results.batch, results.batch_size = batch, samples

@@ -7,6 +7,7 @@ from typing import Any
 from upsize.loading._dataset import SetSize
 from upsize.resize import Resizer
 from upsize.run import Options
+from upsize.run._merge_rule import Merge
 from upsize.run._options import RESIZER, SizeFollower
 from upsize.schedule import Schedule
 from upsize.transformers._session import Session
@@ -28,6 +29,8 @@ def attach(
     follow: SizeFollower | None = None,
     sized: bool = False,
     set_size: SetSize | None = None,
+    merge: Merge = False,
+    batch_size: Any = None,
 ) -> Session:
     """Let a trainer of any class train on small images first.
 
@@ -45,6 +48,8 @@ def attach(
         follow: Regularization that follows the size.
         sized: Whether the workers make each image at the size of its step.
         set_size: For datasets whose transforms are not found.
+        merge: Whether batches of an accumulation window are merged.
+        batch_size: Refused: a Trainer does not take a :class:`~upsize.schedule.Grow`.
 
     Returns:
         An object with the ``plan`` and the ``size`` of training, the ``mismatched``
@@ -74,8 +79,8 @@ def attach(
         )
     options = Options(
         schedule, final_size, resizer, resize_valid, preallocate, empty_cache, log,
-        verbose, follow,
+        verbose, follow, merge,
     )  # fmt: skip
-    session = Session(trainer, options, sized, set_size)
+    session = Session(trainer, options, sized, set_size, batch_size)
     session.attach()
     return session

@@ -8,7 +8,7 @@ from typing import Any
 from transformers.trainer_utils import has_length
 
 from upsize.run import Position
-from upsize.run._position import advance
+from upsize.run._position import Ahead, advance, left_in_window
 
 __all__ = ["TrainerCounter"]
 
@@ -27,11 +27,11 @@ class TrainerCounter:
 
     def __init__(self, trainer: Any) -> None:
         loader, self.state = trainer.callback_handler.train_dataloader, trainer.state
-        self._accumulate: int = trainer.args.gradient_accumulation_steps
+        self.accumulate: int = trainer.args.gradient_accumulation_steps
         self._batches = len(loader) if has_length(loader) else None
         self.total_steps: int = self.state.max_steps
         self.steps_per_epoch: int | None = (
-            None if self._batches is None else -(-self._batches // self._accumulate)
+            None if self._batches is None else -(-self._batches // self.accumulate)
         )
         # Steps that shorter epochs lacked.
         self._lacking = 0
@@ -54,9 +54,13 @@ class TrainerCounter:
             return 0
         return (self._first - step) % self.steps_per_epoch
 
-    def ahead(self, batches: int | None) -> Iterator[int]:  # noqa: ARG002
+    def ahead(self, batches: int | None) -> Iterator[int]:
         """Yield the step of each batch of the next epoch, without end."""
-        step = self.step()
+        return (each.step for each in self.windows_ahead(batches))
+
+    def windows_ahead(self, batches: int | None) -> Iterator[Ahead]:  # noqa: ARG002
+        """Yield step and accumulation window of the same batches."""
+        step = first = self.step()
         if self._is_begun:
             step += self._rest(step)
         elif self._skips:
@@ -65,5 +69,7 @@ class TrainerCounter:
         self._is_begun = True
         position = Position(step)
         while True:
-            yield position.step
-            position = advance(position, self._accumulate, self._batches)
+            left = left_in_window(position, self.accumulate, self._batches)
+            # A resumed epoch draws what it skips.
+            yield Ahead(position.step, 0 if position.step < first else left)
+            position = advance(position, self.accumulate, self._batches)

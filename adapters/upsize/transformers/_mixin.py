@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from upsize.loading._dataset import SetSize
 from upsize.resize import Resizer
 from upsize.run import Options
+from upsize.run._merge_rule import Merge
 from upsize.run._options import RAMP, RESIZER, SizeFollower
 from upsize.schedule import Plan, Schedule, Size
 from upsize.transformers._session import Session
@@ -51,6 +52,11 @@ class ProgressiveResize(_Base):
             of its step, see :func:`upsize.loading.sized`. Needs a final size.
         set_size: For datasets whose transforms are not found, see
             :func:`upsize.loading.sized`.
+        merge: Whether the batches of an accumulation window are merged while images
+            are small, see :class:`upsize.loop.ProgressiveResize`. The loss must be a
+            mean over images, or a sum divided by ``num_items_in_batch``.
+        batch_size: Refused: a Trainer does not take a :class:`~upsize.schedule.Grow`,
+            as its epochs all have the same number of batches.
         args, kwargs: The arguments of the Trainer.
 
     Raises:
@@ -58,8 +64,9 @@ class ProgressiveResize(_Base):
             Trainer.
         ValueError: When sizes contradict each other, or ``sized`` lacks a final size.
             At the start of training: for a batch without images, images smaller than
-            the full size, sizes that the model does not take, a checkpoint of another schedule, or a dataset that cannot
-            be sized.
+            the full size, sizes that the model does not take, a checkpoint of another
+            schedule, a dataset that cannot be sized, or ``merge`` where nothing is
+            accumulated, or the loss or ``training_step`` cannot be weighed.
 
     Warns:
         UserWarning: When the images are larger than the full size, training ends before
@@ -125,13 +132,17 @@ class ProgressiveResize(_Base):
         follow: SizeFollower | None = None,
         sized: bool = False,
         set_size: SetSize | None = None,
+        merge: Merge = False,
+        batch_size: Any = None,
         **kwargs: Any,
     ) -> None:
         options = Options(
             schedule, final_size, resizer, resize_valid, preallocate, empty_cache, log,
-            verbose, follow,
+            verbose, follow, merge,
         )  # fmt: skip
-        self._upsize = Session(self, options, sized, set_size)
+        if merge:
+            _check_order(type(self))
+        self._upsize = Session(self, options, sized, set_size, batch_size)
         super().__init__(*args, **kwargs)
 
     @property
@@ -190,3 +201,15 @@ def _trains(base: type) -> bool:
     from transformers import Trainer
 
     return issubclass(base, Trainer) and not issubclass(base, ProgressiveResize)
+
+
+def _check_order(kind: type) -> None:
+    """Refuse a class whose own ``training_step`` gets what stands for merged batches."""
+    owner = next(each for each in kind.__mro__ if "training_step" in vars(each))
+    if owner is not ProgressiveResize:
+        raise ValueError(
+            f"{owner.__name__} has a training_step of its own before ProgressiveResize, "
+            "and would get the batches that are merged into others, which are empty: "
+            "write it in a class after the mixin, as in class "
+            f"{kind.__name__}(ProgressiveResize, {owner.__name__}), or leave out merge="
+        )

@@ -9,11 +9,14 @@ from typing import Any, TypeAlias
 from upsize.loading._dataset import SetSize
 from upsize.run import Options, TrainingRun
 from upsize.run._foreign import explain
+from upsize.run._merge import Merging
 from upsize.run._restoring import Restoring
 from upsize.schedule import Plan, Size
 from upsize.transformers._counter import TrainerCounter
 from upsize.transformers._dry_run import dry_run
+from upsize.transformers._merged import MergedSteps, first_alone
 from upsize.transformers._model import AdaptedModel
+from upsize.transformers._options import check_options
 from upsize.transformers._report import LogChanges
 from upsize.transformers._sized import sized, sized_again
 from upsize.transformers._state import read_from, write_to
@@ -31,9 +34,11 @@ class Session:
         options: What the user asks for.
         sized: Whether the workers of the training loader make small images.
         set_size: See :func:`upsize.loading.sized`.
+        batch_size: Refused.
 
     Raises:
-        ValueError: When ``sized`` lacks the full size, or ``set_size`` lacks ``sized``.
+        ValueError: When ``sized`` lacks the full size, ``set_size`` lacks ``sized``, or
+            there is a ``batch_size``.
     """
 
     #: The methods of a Trainer that it wraps.
@@ -43,18 +48,14 @@ class Session:
     )  # fmt: skip
 
     def __init__(
-        self, trainer: Any, options: Options, sized: bool, set_size: SetSize | None
+        self,
+        trainer: Any,
+        options: Options,
+        sized: bool,
+        set_size: SetSize | None,
+        batch_size: Any = None,
     ) -> None:
-        if sized and options.full_size is None:
-            raise ValueError(
-                "sized=True needs the full size before the first batch: give "
-                "final_size= to ProgressiveResize or to its schedule"
-            )
-        if set_size is not None and not sized:
-            raise ValueError(
-                "set_size= has no effect without a sized loader: give sized=True as "
-                "well, or leave set_size out"
-            )
+        check_options(options, sized, set_size, batch_size)
         self._trainer, self._options = trainer, options
         self._sized, self._set_size = sized, set_size
         self._run: TrainingRun | None = None
@@ -66,6 +67,9 @@ class Session:
         self._to_try: Any = None  # the batch for the dry run
         self._changes = Restoring()
         self._changed = LogChanges()
+        self._merged: MergedSteps | None = None
+        if options.merge_rule is not None:
+            self._merged = MergedSteps(trainer, options.merge)
 
     @property
     def plan(self) -> Plan | None:
@@ -104,6 +108,8 @@ class Session:
 
     def train(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
         """Train, and restore the values that follow the size."""
+        if self._merged is not None:
+            self._merged.check()
         self._run, self._training, completed = None, True, False
         self._trainer.add_callback(self._changed)
         try:
@@ -119,7 +125,12 @@ class Session:
         return output
 
     def get_batch_samples(
-        self, inner: Method, epoch_iterator: Iterator[Any], *args: Any, **kwargs: Any
+        self,
+        inner: Method,
+        epoch_iterator: Iterator[Any],
+        num_batches: int,
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
         """Resize the batches of an optimizer step as they are drawn."""
         if epoch_iterator is not self._epoch:
@@ -128,7 +139,16 @@ class Session:
             self._epoch = epoch_iterator
             if self._sized:
                 sized_again(epoch_iterator, self)
-        samples = inner(map(self._resized, epoch_iterator), *args, **kwargs)
+        if self._merged is None:
+            batches: Iterator[Any] = map(self._resized, epoch_iterator)
+            samples = inner(batches, num_batches, *args, **kwargs)
+        else:
+            batches = self._merged.window(
+                map(self._drawn, epoch_iterator), num_batches, self.current_run(),
+                self._begin,
+            )  # fmt: skip
+            samples = inner(batches, num_batches, *args, **kwargs)
+            samples = self._merged.expand(samples[0]), *samples[1:]
         if self._to_try is not None:
             batch, self._to_try = self._to_try, None
             dry_run(self._trainer, self.current_run(), batch, *samples[1:])
@@ -145,7 +165,9 @@ class Session:
     def training_step(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
         """Name size and step in an error at a smaller size."""
         try:
-            return inner(*args, **kwargs)
+            if self._merged is None:
+                return inner(*args, **kwargs)
+            return self._merged.step(inner, *args, **kwargs)
         except Exception as error:
             explain(error, self._run)
             raise
@@ -187,6 +209,23 @@ class Session:
         ahead = self.current_run().sizes_ahead(batches) if self._training else ()
         return chain(ahead, repeat(self.final_size))
 
+    @property
+    def merging(self) -> Merging | None:
+        """Which batches are merged; ``None``: none are."""
+        rule = self._options.merge_rule
+        if rule is None or (self._training and self._loader is not None):
+            return None if rule is None else self.current_run().merging
+        return Merging(rule)  # of no run: a loader is made, or used elsewhere
+
+    def windows_ahead(self, batches: int | None) -> Iterator[tuple[Size | None, int]]:
+        """Yield size and window of the same batches; none is merged out of training."""
+        rest = repeat((self.final_size, 1))
+        if not self._training:
+            return rest
+        run = self.current_run()
+        ahead = run.windows_ahead(batches)
+        return chain(first_alone(ahead) if run.wants_dry_run else ahead, rest)
+
     def tell_at_end(self, tell: Callable[[], object]) -> None:
         """Call a function when training has ended without an exception."""
         if self._training:
@@ -213,15 +252,23 @@ class Session:
         self._run.draw_from(self._loader)
         return self._run
 
+    def _drawn(self, batch: Any) -> Any:
+        """Return a training batch, and note the first one for the dry run."""
+        if self.current_run().wants_dry_run:
+            self._to_try = batch
+        return batch
+
     def _resized(self, batch: Any) -> Any:
         """Return a training batch at the size of its step."""
         run = self.current_run()
         first = run.size is None
-        if run.wants_dry_run:
-            self._to_try = batch
-        resized = run.train(batch)
+        resized = run.train(self._drawn(batch))
         if first:
-            assert run.plan is not None
-            self._model.check(run.plan)
-            write_to(self._trainer.state, run)
+            self._begin(run)
         return resized
+
+    def _begin(self, run: TrainingRun) -> None:
+        """Check the model and note the plan, which the first batch has made."""
+        assert run.plan is not None
+        self._model.check(run.plan)
+        write_to(self._trainer.state, run)

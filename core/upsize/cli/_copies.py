@@ -14,6 +14,7 @@ from upsize.cli._errors import friendly
 from upsize.cli._named import is_named, load_schedule
 from upsize.cli._paths import check_file
 from upsize.cli._progress import copying
+from upsize.cli._units import space
 from upsize.cli._values import parse
 from upsize.schedule import Plan
 
@@ -74,39 +75,45 @@ def _saved_plan(file: Path) -> Plan | None:
         return None
 
 
-def _sizes(plan: Path | None, sizes: str | None, full: str | None) -> dict[str, Any]:
+def _sizes(
+    plan: Path | None, sizes: str | None, full: str | None, full_copy: int | None
+) -> dict[str, Any]:
     """Return what the options say of the sizes, as small_copies takes it."""
-    if (plan is None) == (sizes is None):
-        raise ValueError("give either --plan or --sizes, which set the sizes of copies")
+    given = (plan is not None) + (sizes is not None)
+    if given > 1 or (given == 0 and full_copy is None):
+        raise ValueError(
+            "give either --plan or --sizes, which set the sizes of copies, or --full-copy "
+            "alone"
+        )
     if plan is not None:
-        return {"plan": _plan(plan, full)}
-    assert sizes is not None
+        return {"plan": _plan(plan, full), "full_copy": full_copy}
+    texts = [] if sizes is None else sizes.split(",")
     return {
-        "sizes": [_size("--sizes", each) for each in sizes.split(",")],
+        "sizes": [_size("--sizes", each) for each in texts],
+        "full_copy": full_copy,
         "full": _size("--full", full or str(_FULL)),
     }
-
-
-def _space(count: float) -> str:
-    """Return bytes in a unit that fits."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
 
 
 def _announce(need: CopiesEstimate, target: Path, console: Console) -> None:
     from upsize.loading._images._folder import shown
 
-    names = ", ".join(map(str, need.settings.sizes))
+    settings = need.settings
+    names = ", ".join(map(str, settings.served))
+    lowered = ""
+    if need.lowered:
+        lowered = (
+            f"\nAbout {need.lowered} of them are JPEG files of a quality below "
+            f"{settings.quality}, and get copies of their own quality."
+        )
+    kind = "Raw copies" if settings.encoding == "raw" else "Copies"
     if target.is_relative_to(Path.cwd()):
         target = target.relative_to(Path.cwd())
     _print(
         console,
-        f"Copies for samples of {names}; full size {need.settings.full}.\n"
-        f"{need.images} images to copy need about {_space(need.bytes)} in "
-        f"{shown(target)}, where {_space(need.free)} are free.",
+        f"{kind} for samples of {names}; full size {settings.full}.\n"
+        f"{need.images} images to copy need about {space(need.bytes)} in "
+        f"{shown(target)}, where {space(need.free)} are free.{lowered}",
     )
 
 
@@ -144,7 +151,27 @@ def copies(
         float,
         typer.Option(help="Least share of an image that a crop takes (of its area)."),
     ] = 0.08,
-    quality: Annotated[int, typer.Option(help="Quality of JPEG, 1 to 95.")] = 90,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            help="Highest quality of JPEG, 1 to 95; never above the original's.",
+            show_default="90",
+        ),
+    ] = None,
+    encoding: Annotated[
+        str,
+        typer.Option(
+            help="jpeg, or raw: plain pixels, which need no decoding and some ten times "
+            "the disk."
+        ),
+    ] = "jpeg",
+    full_copy: Annotated[
+        int | None,
+        typer.Option(
+            help="Shorter side in pixels of one more copy, which takes the place of the "
+            "original at full size, as 256 for 224."
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=0, help="Processes at work.", show_default="one a core"),
@@ -157,7 +184,7 @@ def copies(
         Path | None,
         typer.Option(
             help="Write the copies as files into this empty folder, to look at them; "
-            "without --plan and --sizes those that are there already."
+            "without --plan, --sizes and --full-copy those that are there already."
         ),
     ] = None,
 ) -> None:
@@ -166,7 +193,8 @@ def copies(
     Run it again to resume after it was stopped, or when images or options have changed.
 
     Examples: upsize copies data/train --sizes 112,168;
-    upsize copies data/train --plan my.yaml --least-scale 0.35 --target /fast/small
+    upsize copies data/train --plan my.yaml --least-scale 0.35 --target /fast/small;
+    upsize copies data/train --sizes 112,160 --encoding raw --full-copy 256
     """
     console = Console()
     with friendly():
@@ -179,13 +207,14 @@ def copies(
         if export is not None:
             if dry_run:
                 raise ValueError("--dry-run writes nothing: leave out --export")
-            if plan is None and sizes is None:
+            if plan is None and sizes is None and full_copy is None:
                 _export(folder, target, export, console)
                 return
-        common = _sizes(plan, sizes, full) | {
+        common = _sizes(plan, sizes, full, full_copy) | {
             "most": most,
             "least_scale": least_scale,
             "quality": quality,
+            "encoding": encoding,
         }
         _announce(estimate_copies(folder, target, **common), target, console)
         if dry_run:
@@ -194,7 +223,7 @@ def copies(
             done = small_copies(folder, target, workers=workers, track=track, **common)
         _print(
             console,
-            f"{done.made} images copied, {_space(done.bytes)}; {done.kept} up to date, "
+            f"{done.made} images copied, {space(done.bytes)}; {done.kept} up to date, "
             f"{done.removed} removed with their source images.",
         )
         if export is not None:

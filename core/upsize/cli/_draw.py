@@ -56,12 +56,13 @@ def staircase(plan: Plan, width: int, height: int, *, ascii_only: bool = False) 
             f"width and height must be at least 2 and 1, not {width} and {height}"
         )
     full = max(plan.final_size)
-    last = plan.total_steps - 1
-    steps = [column * last // (width - 1) for column in range(width)]
-    starts = [stage.start for stage in plan.stages]
+    stages = plan.weighed_stages  # in samples where they are known: batches may grow
+    last = stages[-1].stop - 1
+    places = [column * last // (width - 1) for column in range(width)]
+    starts = [stage.start for stage in stages]
     sides = [
-        [max(size) for size in plan.stages[bisect_right(starts, step) - 1].sizes]
-        for step in steps
+        [max(size) for size in stages[bisect_right(starts, place) - 1].sizes]
+        for place in places
     ]
     # Heights in eighths of a row, rounded up: no size vanishes.
     levels = [-(-min(each) * 8 * height // full) for each in sides]
@@ -80,9 +81,8 @@ def staircase(plan: Plan, width: int, height: int, *, ascii_only: bool = False) 
             for level, top in zip(levels, tops, strict=True)
         )
         lines.append(f"{labels.get(row, ''):>{margin}} |{cells}".rstrip())
-    if plan.steps_per_epoch is None:
-        end = f"step {plan.total_steps}"
-    else:
+    end = f"step {plan.total_steps}"
+    if plan.epochs is not None:
         end = f"epoch {plan.epochs:.4g}"
     lines.append(f"{'':>{margin}} +{'-' * width}")
     lines.append(f"{'':>{margin}}  0{end:>{width - 1}}")
@@ -96,20 +96,22 @@ def stage_table(plan: Plan) -> Table:
         plan: The plan.
     """
     table = Table(title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for header in ("from step", "from epoch", "size", "of the steps", "of the pixels"):
-        table.add_column(header, justify="left" if header == "size" else "right")
     # Where a stage stops is where the next one starts.
-    rows = [
-        (start, *rest)
-        for start, _, *rest in stage_rows(plan.stages, plan.steps_per_epoch)
-    ]
+    (start, _, *header), *found = stage_rows(plan)
+    the = "" if "batch" in header else "the "  # 60 columns hold no more
+    for name in (start, *header):
+        table.add_column(
+            name.replace("share of ", f"of {the}"),
+            justify="left" if name == "size" else "right",
+        )
+    rows = [(start, *rest) for start, _, *rest in found]
     if len(rows) > _MOST_ROWS:
         head, tail = _MOST_ROWS // 2, len(rows) - (_MOST_ROWS // 2 - 1)
         hidden = tail - head
         between = f"{rows[head][2]} to {rows[tail - 1][2]}"
         rows = [
             *rows[:head],
-            ("...", "...", f"{hidden} more, {between}", "...", "..."),
+            ("...", "...", f"{hidden} more, {between}", *["..."] * (len(rows[0]) - 3)),
             *rows[tail:],
         ]
     for row in rows:

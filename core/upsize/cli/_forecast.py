@@ -18,7 +18,7 @@ from upsize.cli._paths import check_picture, save_picture
 from upsize.cli._presets import find, is_preset
 from upsize.cli._progress import timing
 from upsize.cli._workload import workload_of
-from upsize.schedule import Plan, Schedule
+from upsize.schedule import Grow, Plan, Schedule
 
 if TYPE_CHECKING:
     from upsize.forecast import Forecast, Prediction
@@ -94,7 +94,12 @@ def _suggest(
 def _draw(found: Forecast, file: Path, title: str) -> None:
     from upsize.plot import plot_costs
 
-    loadings = {"full-size loader": found.full, "sized loader": found.sized}
+    loadings = {
+        "full-size loader": found.full,
+        "sized loader": found.sized,
+        "full-size loader, larger batches": found.grown,
+        "sized loader, larger batches": found.grown_sized,
+    }
     measured = {
         name: [(max(cost.size), 1000 * cost.total) for cost in costs.sizes]
         for name, costs in loadings.items()
@@ -129,6 +134,14 @@ def forecast(
         float, typer.Option(help="Suggest a schedule for this share of the time.")
     ] = 0.8,
     seconds: Annotated[float, typer.Option(help="How long to measure.")] = 60.0,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Most images in a batch that grows while images are small.",
+            show_default="as many pixels as at full size",
+        ),
+    ] = None,
     demo: Annotated[
         bool,
         typer.Option("--demo", help="Measure the demo's model and photographs."),
@@ -186,6 +199,8 @@ def forecast(
         made = make(full)
         plan = made.plan(**length, final_size=made.full_size() or full)
         found = {"seconds": seconds, "plan": plan, **found}
+        if limit is not None:
+            found["grow"] = Grow(limit)
         with timing(console, "training at a few sizes", found["seconds"]):
             result = measure(**found)
         if as_json:

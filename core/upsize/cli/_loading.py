@@ -14,10 +14,11 @@ from upsize._extras import require
 from upsize.cli._errors import friendly
 from upsize.cli._paths import check_folder
 from upsize.cli._progress import measuring
+from upsize.cli._units import space
 from upsize.schedule import Plan, Ramp
 
 if TYPE_CHECKING:
-    from upsize.loading._measure import LoadingTime
+    from upsize.loading._measure import LoadingTimes
 
 __all__ = ["loading"]
 
@@ -25,38 +26,67 @@ _STEPS = 10_000
 _MOST_SIZE = 8192  # a batch of crops fits into memory
 
 
-def _table(times: list[LoadingTime], plan: Plan) -> Table:
-    """Return a row for each way of loading."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("ms for an image")
-    for size in plan.sizes:
-        table.add_column(str(size), justify="right")
+def _table(times: LoadingTimes, plan: Plan) -> Table:
+    """Return a row for each way of loading from memory."""
+    table = _new_table("images/s, warm", plan)
     table.add_column("saved", justify="right")
     table.add_column("achieved", justify="right")
     maximum = 1 - plan.pixel_share
-    for each in times:
+    for each in times.ways:
         saved = 1 - each.share
         table.add_row(
             each.name,
-            *(f"{1000 * each.seconds[size]:.2f}" for size in plan.sizes),
+            *(f"{1 / each.seconds[size]:.0f}" for size in plan.sizes),
             f"{saved:.1%}",
             f"{saved / maximum:.0%}",
         )
     return table
 
 
-def _to_json(times: list[LoadingTime], plan: Plan) -> str:
-    """Return what the table shows, by its columns."""
+def _cold_table(times: LoadingTimes, plan: Plan) -> Table:
+    """Return a row for each way of loading from the disk, and how much of that it takes."""
+    table = _new_table("images/s, cold", plan)
+    table.add_column("disk", justify="right")
+    for each in times.ways:
+        rates = (
+            f"{1 / each.cold[size]:.0f}" if each.cold else "-" for size in plan.sizes
+        )
+        table.add_row(each.name, *rates, space(each.disk))
+    return table
+
+
+def _new_table(head: str, plan: Plan) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column(head)
+    for size in plan.sizes:
+        table.add_column(str(size), justify="right")
+    return table
+
+
+def _to_json(times: LoadingTimes, plan: Plan) -> str:
+    """Return what the tables show, by its columns."""
     rows = [
         {
             "name": each.name,
             "seconds": {f"{size}": each.seconds[size] for size in plan.sizes},
+            "images_per_second": {
+                f"{size}": 1 / each.seconds[size] for size in plan.sizes
+            },
+            "cold_images_per_second": {
+                f"{size}": 1 / seconds for size, seconds in each.cold.items()
+            },
+            "disk_bytes": each.disk,
             "saved": 1 - each.share,
         }
-        for each in times
+        for each in times.ways
     ]
     return json.dumps(
-        {"theoretical_maximum": 1 - plan.pixel_share, "loading": rows}, indent=2
+        {
+            "theoretical_maximum": 1 - plan.pixel_share,
+            "not_cold": times.not_cold,
+            "loading": rows,
+        },
+        indent=2,
     )
 
 
@@ -82,10 +112,12 @@ def loading(
 ) -> None:
     """Measure what loading your own images costs, and how much of it small sizes save.
 
-    One process loads random crops at half, three quarters and all of the full size.
-    "saved" is the loading time that a run saves if it trains half of its steps at the
-    first size and a quarter at each other one: what you save if the loader is slower
-    than the model.
+    One process on one core loads random crops at half, three quarters and all of the
+    full size: warm, from the memory of the operating system, and cold, from the disk.
+    "saved" is the loading time that a run saves, warm, if it trains half of its steps at
+    the first size and a quarter at each other one: what you save if the loader is slower
+    than the model. "disk" is what all images take, with the copies of a way that reads
+    them.
 
     Examples: upsize loading data/train; upsize loading data/train --size 160
     """
@@ -115,6 +147,11 @@ def loading(
             typer.echo(_to_json(times, plan))
             return
         console.print(_table(times, plan))
+        console.print()
+        console.print(_cold_table(times, plan))
+        console.print()
+        if times.not_cold:
+            console.print(f"Not measured cold: {times.not_cold}.", highlight=False)
         console.print(
             f"Theoretical maximum: {1 - plan.pixel_share:.1%}.", highlight=False
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from upsize.cli._batches import batch_options, describe_batches
 from upsize.cli._draw import stage_table, staircase
 from upsize.cli._errors import friendly
 from upsize.cli._named import is_named, load_schedule
@@ -22,6 +23,9 @@ from upsize.cli._presets import (
 from upsize.cli._values import parse, shown
 from upsize.schedule import Plan, Schedule
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 __all__ = ["plan"]
 
 _EPOCHS = 20
@@ -29,6 +33,7 @@ _STEPS_PER_EPOCH = 100
 _SIZE = 224
 _WIDEST = 72
 _RAMP = "Options of the ramp"
+_BATCHES = "Options of the batch"
 
 
 def _size(text: str | None) -> int | tuple[int, int] | None:
@@ -70,10 +75,12 @@ def _from_preset(
     return preset.build(size, ramp)
 
 
-def _show(name: str, plan: Plan, console: Console) -> None:
+def _show(name: str, plan: Plan, batches: str | None, console: Console) -> None:
     """Print the plan: its length, summary, stages and staircase, and its saving."""
     length = f"{plan.total_steps} steps"
-    if plan.steps_per_epoch is not None:
+    if plan.samples_per_epoch is not None:
+        length = f"{plan.epochs:g} epochs of {plan.samples_per_epoch} images"
+    elif plan.steps_per_epoch is not None:
         length = f"{plan.epochs:g} epochs of {plan.steps_per_epoch} steps"
     console.print(f"{name}: {length}, up to {plan.final_size}", style="bold")
     console.print(plan.summary(), highlight=False, markup=False, soft_wrap=True)
@@ -93,6 +100,23 @@ def _show(name: str, plan: Plan, console: Console) -> None:
         style="bold",
         soft_wrap=True,
     )
+    if batches is not None:
+        console.print(batches, style="bold", soft_wrap=True)
+
+
+def _draw(name: str, plan: Plan) -> Figure:
+    """Draw the sizes, and the batches of a plan that knows them."""
+    from upsize.plot import plot_batch_sizes, plot_sizes
+    from upsize.plot._style import new_figure
+
+    with_batches = plan.batch_sizes is not None
+    figure = new_figure(6.4, 6.4 if with_batches else 4.0)
+    axes = figure.subplots(1 + with_batches, squeeze=False)[:, 0]
+    plot_sizes({name: plan}, axes[0])
+    axes[0].set_title(f"{name}: up to {1 - plan.pixel_share:.0%} of the time saved")
+    if with_batches:
+        plot_batch_sizes({name: plan}, axes[1])
+    return figure
 
 
 def plan(
@@ -167,6 +191,24 @@ def plan(
         int | None,
         typer.Option(help="At most this many sizes.", rich_help_panel=_RAMP),
     ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            help="Images that a process draws in an epoch, instead of steps.",
+            rich_help_panel=_BATCHES,
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(help="Images in a batch at full size.", rich_help_panel=_BATCHES),
+    ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            help="Let batches of small images grow up to this: 256, or 112=256,160=128.",
+            rich_help_panel=_BATCHES,
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(help="Also draw the plan into a .png, .svg or .pdf file."),
@@ -221,23 +263,20 @@ def plan(
             found, published = _from_preset(name, final, given), find(name).epochs
         if total_steps is None:
             epochs = epochs if epochs is not None else published or _EPOCHS
-            if steps_per_epoch is None:
+            if steps_per_epoch is None and samples is None:
                 steps_per_epoch = _STEPS_PER_EPOCH
         made = found.plan(
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             total_steps=total_steps,
             final_size=found.full_size(final) or _SIZE,
+            **batch_options(samples, batch, limit),
         )
         if as_json:
             typer.echo(made.model_dump_json(indent=2))
         else:
-            _show(name, made, console)
+            _show(name, made, describe_batches(made, limit), console)
         if plot is not None:
-            from upsize.plot import plot_sizes
-
-            ax = plot_sizes({name: made})
-            ax.set_title(f"{name}: up to {1 - made.pixel_share:.0%} of the time saved")
-            save_picture(ax, plot, "--plot")
+            save_picture(_draw(name, made), plot, "--plot")
             if not as_json:
                 console.print(f"Picture: {plot}", highlight=False, soft_wrap=True)

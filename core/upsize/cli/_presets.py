@@ -103,6 +103,11 @@ def _rows() -> dict[str, Preset]:
             f"EfficientTrain++ of {name}: stages of equal compute",
             partial(presets.efficienttrain, model),
         )
+    rows["fastdinov2"] = Preset(
+        "FastDINOv2: half size for three quarters of training",
+        presets.fastdinov2,
+        size=224,
+    )
     rows["autoprog"] = Preset(
         "AutoProg's four stages made by hand, in multiples of 32",
         presets.autoprog,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from upsize.forecast._costs import SizeCost
 from upsize.forecast._timer import Timer
 from upsize.schedule import Size
 
-__all__ = ["Fixed", "Loading", "Measurement", "cost_of", "measure_steps"]
+__all__ = ["Fixed", "Grown", "Loading", "Measurement", "cost_of", "measure_steps"]
 
 
 class Fixed:
@@ -33,6 +35,25 @@ class Fixed:
 
 
 @dataclass(frozen=True)
+class Grown:
+    """Larger batches while images are small.
+
+    Args:
+        batch: Images in a batch of the loader.
+        images: Images in a batch at each size.
+        enlarge: (batch, images) to the batch with so many.
+    """
+
+    batch: int
+    images: Mapping[Size, int]
+    enlarge: Callable[[Any, int], Any]
+
+    def share(self, size: Size) -> Fraction:
+        """Return how many batches of the loader one at this size is."""
+        return Fraction(self.images[size], self.batch)
+
+
+@dataclass(frozen=True)
 class Loading:
     """A way of loading.
 
@@ -40,11 +61,31 @@ class Loading:
         loader: Gives the batches.
         resize: (batch, size) to the batch on the device at that size.
         fixed: Is told the size beforehand, where the loader makes it.
+        grown: Larger batches, made of several of the loader's.
     """
 
     loader: Iterable[Any]
     resize: Callable[[Any, Size], Any]
     fixed: Fixed | None = None
+    grown: Grown | None = None
+
+    def groups(self, size: Size) -> Iterator[list[Any]]:
+        """Yield the batches that a step at a size takes, in groups."""
+        share = Fraction(1) if self.grown is None else self.grown.share(size)
+        group: list[Any] = []
+        steps = 0
+        for number, batch in enumerate(self.loader, 1):
+            group.append(batch)
+            if number >= (steps + 1) * share:
+                yield group
+                group, steps = [], steps + 1
+
+    def batch_of(self, group: list[Any], size: Size) -> Any:
+        """Return the batch that a step trains on."""
+        batches = [self.resize(batch, size) for batch in group]
+        if self.grown is None:
+            return batches[0]
+        return self.grown.enlarge(batches[0], self.grown.images[size])
 
     @property
     def workers(self) -> int:
@@ -89,18 +130,24 @@ def measure_steps(
         loading.fixed.size = size
     # The workers' first batches arrive together: the usual pace begins after them.
     skipped = max(1, loading.workers)
-    least = skipped + max(4, 2 * loading.workers)
+    least = max(4, 2 * loading.workers)
+    if loading.grown is not None:
+        least = max(2, math.ceil(least / loading.grown.share(size)))
+    least += skipped
     begin, first = time.perf_counter(), 0.0
     marks: list[tuple[Any, Any, Any]] = []
-    for batch in loading.loader:
+    for group in loading.groups(size):
         first = first or time.perf_counter() - begin
         loaded = timer.mark()
-        batch = loading.resize(batch, size)
+        batch = loading.batch_of(group, size)
         resized = timer.mark()
         step(batch)
         marks.append((loaded, resized, timer.mark()))
         if len(marks) >= least and time.perf_counter() - begin > seconds:
             break
+    if not marks and loading.grown is not None:
+        count = loading.grown.images[size]
+        raise ValueError(f"an epoch of the loader has fewer than {count} images")
     if not marks:
         raise ValueError("the loader is empty: there is nothing to measure")
     timer.wait()
@@ -128,11 +175,22 @@ def _read(
     )
 
 
-def cost_of(size: Size, measurements: list[Measurement]) -> SizeCost:
-    """Return the medians over measurements of one size."""
+def cost_of(
+    size: Size, measurements: list[Measurement], share: Fraction | int = 1
+) -> SizeCost:
+    """Return the medians over measurements of one size.
+
+    Args:
+        size: The size.
+        measurements: Of steps.
+        share: How many batches of the loader a step took: costs are those of one.
+    """
 
     def median(part: str) -> float:
         return float(statistics.median(getattr(each, part) for each in measurements))
 
-    parts = {part: median(part) for part in ("step", "resize", "wait", "first_batch")}
-    return SizeCost(size=size, **parts)
+    parts = {part: median(part) / share for part in ("step", "resize", "wait")}
+    rest = float(share - 1) * parts["wait"]
+    return SizeCost(
+        size=size, **parts, first_batch=max(0.0, median("first_batch") - rest)
+    )

@@ -31,6 +31,11 @@ class Forecast(MeasuredCosts):
         not_sized: Why it cannot be sized.
         size_change: Extra seconds of the first step at a new size.
         validation: Seconds of a validation after each epoch, where it was measured.
+        grow: How the batch grew in ``grown``; ``None``: it was not measured.
+        grown: Costs with larger batches while images are small, and the loader
+            unchanged; of as many images as a batch at full size has.
+        grown_sized: Likewise with a sized loader.
+        not_grown: Why larger batches were not measured.
 
     Example:
         >>> from upsize.forecast import Costs, SizeCost
@@ -148,10 +153,27 @@ class Forecast(MeasuredCosts):
             lines.append(line)
         return "\n".join(lines)
 
+    def growth(self) -> str:
+        """Say in words what larger batches of small images cost, at each size."""
+        if self.grow is None or self.grown is None:
+            reason = self.not_grown
+            return f"larger batches were not measured: {reason}" if reason else ""
+        batch = self.grow.plain_batch()
+        lines = []
+        for plain, cost in zip(self.full.sizes, self.grown.sizes, strict=True):
+            images = self.grow.images_at(cost.size, full=self.final_size)
+            if images > batch:
+                factor = images / batch * cost.step / plain.step
+                lines.append(
+                    f"a step of {images} images of {cost.size} takes {factor:.2f} times "
+                    f"as long as one of {batch}"
+                )
+        return "\n".join(lines)
+
     def __str__(self) -> str:
         lines = [self.table(), f"bound by {self.bottleneck()}"]
         if self.sized:
             lines.append(f"with a sized loader by {self.bottleneck('sized')}")
         else:
             lines.append(f"a sized loader was not measured: {self.not_sized}")
-        return "\n".join(lines)
+        return "\n".join(filter(None, [*lines, self.growth()]))

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from upsize.forecast._forecast import Forecast
+from upsize.forecast._growing import grow_of, grown_loadings
 from upsize.forecast._rounds import costs_of, measure_rounds, validation_time
 from upsize.forecast._setup import loadings, restoring, sizes_to_measure, step_of
 from upsize.forecast._timer import timer_for
@@ -19,7 +20,7 @@ from upsize.loading._dataset import SizedDataset
 from upsize.loading._streams import SizedStream
 from upsize.models._probe import Forward, device_of
 from upsize.resize import Resizer
-from upsize.schedule import Plan, Size
+from upsize.schedule import Grow, Plan, Size
 
 __all__ = ["measure"]
 
@@ -38,13 +39,15 @@ def measure(
     set_size: Callable[[Any, Size], None] | None = None,
     validation: Iterable[Any] | None = None,
     seconds: float = 60.0,
+    grow: Grow | bool = True,
 ) -> Forecast:
     """Time training steps at a few sizes, to predict the time of any schedule.
 
     It trains real steps on the batches of the loader, one size after another in several
     rounds, so that workers, device and processor are as busy as in training. On an
     accelerator, events of the device time the steps. If the loader can be
-    :func:`~upsize.loading.sized`, that is measured as well.
+    :func:`~upsize.loading.sized`, that is measured as well, and so are larger batches of
+    small images.
 
     Weights, buffers, gradients, the optimizer and the random state are restored before it
     returns, which takes the memory of a second copy of the weights and of the optimizer's
@@ -68,6 +71,10 @@ def measure(
             epoch. A few batches are measured; it needs a length, and ``forward``.
         seconds: How long to measure in all. Every size is measured at least twice, for a
             few steps.
+        grow: The batch while images are small, for what growing it would add; ``True``:
+            that of the plan, or as many images as fill the pixels of a batch at full
+            size; ``False``: it is not measured. A step takes as many batches of the
+            loader, whose first one is repeated.
 
     Returns:
         The forecast.
@@ -76,7 +83,8 @@ def measure(
         TypeError: When the model is not a module, neither or both of ``forward`` and
             ``step`` are given, or the loss is not a tensor.
         ValueError: For a loader that is already sized or empty, sizes larger than the
-            full one, or seconds that are not positive.
+            full one, seconds that are not positive, or a ``grow`` whose batch is not
+            that of the loader.
 
     Example:
         >>> from torch.utils.data import TensorDataset
@@ -124,11 +132,16 @@ def measure(
         chosen = sizes_to_measure(loader, plan, sizes, final_size, resizer)
         found, refused = loadings(loader, chosen[-1], resizer, device, set_size)
         model.train()
-        measurements = measure_rounds(found, chosen, step, timer, seconds)
+        growing, not_grown = grow_of(grow, plan, loader, chosen, resizer)
+        if growing is not None:
+            more, not_grown = grown_loadings(found, growing, chosen, resizer)
+            found |= more
+        measurements, failed = measure_rounds(found, chosen, step, timer, seconds)
+        not_grown = not_grown or failed
         checked = None
         if validation is not None:
             checked = validation_time(model, forward, validation, device, timer)
-    costs = costs_of(measurements, chosen)
+    costs = costs_of(found, measurements, chosen)
     extra = [measurements["full", size][0].first_step_extra for size in chosen[:-1]]
     return Forecast(
         device=str(device),
@@ -142,4 +155,8 @@ def measure(
         # A first step that happens to be faster than the others shows no cost.
         size_change=max(0.0, statistics.median(extra)),
         validation=checked,
+        grow=None if not_grown else growing,
+        grown=costs.get("grown full"),
+        grown_sized=costs.get("grown sized"),
+        not_grown=not_grown,
     )

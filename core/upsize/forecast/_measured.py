@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from upsize.forecast._costs import Costs
-from upsize.schedule import Size
+from upsize.schedule import Grow, Size
 
 __all__ = ["LoadingName", "MeasuredCosts"]
 
@@ -34,23 +34,35 @@ class MeasuredCosts(BaseModel):
     not_sized: str | None
     size_change: float = Field(ge=0)
     validation: Annotated[float, Field(ge=0)] | None
+    grow: Grow | None = None
+    grown: Costs | None = None
+    grown_sized: Costs | None = None
+    not_grown: str | None = None
 
-    def costs(self, loading: LoadingName) -> Costs:
+    def costs(self, loading: LoadingName, *, growing: bool = False) -> Costs:
         """Return the costs with one way of loading.
 
         Args:
             loading: ``"full"`` or ``"sized"``.
+            growing: Whether the batch grows while images are small. Costs are always
+                those of as many images as a batch at full size has.
 
         Raises:
-            ValueError: For another name, and for ``"sized"`` where the loader cannot be.
+            ValueError: For another name, for ``"sized"`` where the loader cannot be, and
+                for a growing batch where none was measured.
         """
         if loading not in ("full", "sized"):
             raise ValueError(f'loading must be "full" or "sized", not {loading!r}')
-        if loading == "full":
-            return self.full
-        if self.sized is None:
+        if loading == "sized" and self.sized is None:
             raise ValueError(f"the loader cannot be sized: {self.not_sized}")
-        return self.sized
+        if growing:
+            found = self.grown if loading == "full" else self.grown_sized
+            if found is None:
+                raise ValueError(
+                    f"no growing batch was measured: {self.not_grown or 'grow=False'}"
+                )
+            return found
+        return self.full if self.sized is None or loading == "full" else self.sized
 
     def bottleneck(self, loading: LoadingName = "full") -> str:
         """Say in words what bounds the training, and at which sizes.

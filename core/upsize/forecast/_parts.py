@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -31,9 +32,10 @@ def step_counts(plan: Plan) -> dict[Size, StepCount]:
         {'32x32': (15.0, 2.0), '64x64': (15.0, 1.0)}
     """
     starts = dict.fromkeys(plan.sizes, 0.0)
-    if (epoch := plan.steps_per_epoch) is not None:
-        for stage in plan.stages:
-            begun = -(-stage.stop // epoch) + -stage.start // epoch
+    for stage in plan.stages:
+        first, last = plan.epoch_at(stage.start), plan.epoch_at(stage.stop)
+        if first is not None and last is not None:
+            begun = math.ceil(last) - math.ceil(first)
             for size, share in stage.weights.items():
                 starts[size] += begun * float(share)
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from upsize.forecast._growing import check_grow
 from upsize.forecast._measured import LoadingName, MeasuredCosts
 from upsize.forecast._parts import PARTS, time_by_part
 from upsize.forecast._prediction import Prediction, Reason
@@ -20,12 +21,18 @@ def predict(measured: MeasuredCosts, plan: Plan, loading: LoadingName) -> Predic
         loading: How batches are loaded.
 
     Raises:
-        ValueError: For a size that was not measured, or ``"sized"`` where it was not.
+        ValueError: For a size or a growing batch that was not measured, or ``"sized"``
+            where it was not.
     """
-    costs = measured.costs(loading)
+    growing = plan.grow is not None
+    costs = measured.costs(loading, growing=growing)
+    if growing:
+        check_grow(measured, plan)
+    # Costs of a growing batch are those of a constant one's images.
+    steps = plan.plain or plan
     full = measured.full.at(plan.final_size)
-    spent = time_by_part(plan, costs.at, measured.size_change, measured.validation)
-    whole = time_by_part(plan, lambda _: full, 0.0, measured.validation)
+    spent = time_by_part(steps, costs.at, measured.size_change, measured.validation)
+    whole = time_by_part(steps, lambda _: full, 0.0, measured.validation)
     full_seconds = sum(whole.values())
     lost = {
         part: (spent[part] - plan.pixel_share * whole[part]) / full_seconds
@@ -36,7 +43,7 @@ def predict(measured: MeasuredCosts, plan: Plan, loading: LoadingName) -> Predic
             Reason(
                 part=part,
                 share=share,
-                text=reason_for(part, share, measured, costs, plan),
+                text=reason_for(part, share, measured, costs, steps),
             )
             for part, share in lost.items()
         ),

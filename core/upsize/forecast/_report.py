@@ -13,7 +13,7 @@ class Row(NamedTuple):
     """The steps at a size: how many, and the seconds of one, predicted and measured."""
 
     size: Size
-    steps: int
+    steps: float
     forecast: float
     measured: float
 
@@ -40,7 +40,7 @@ class Report(NamedTuple):
             f"{'size':>10}  {'steps':>7}  {'forecast ms':>11}  {'measured ms':>11}"
         ]
         lines += [
-            f"{row.size!s:>10}  {row.steps:7}  {1000 * row.forecast:11.1f}  "
+            f"{row.size!s:>10}  {row.steps:7.6g}  {1000 * row.forecast:11.1f}  "
             f"{1000 * row.measured:11.1f}"
             for row in self.rows
         ]

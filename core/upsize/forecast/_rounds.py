@@ -16,10 +16,12 @@ from upsize.forecast._timer import Timer
 from upsize.models._probe import Forward, to_device
 from upsize.schedule import Size
 
-__all__ = ["costs_of", "measure_rounds", "validation_time"]
+__all__ = ["GROWN", "costs_of", "measure_rounds", "validation_time"]
 
 Measurements = dict[tuple[str, Size], list[Measurement]]
 
+#: Name of a way of loading with larger batches: this, and that of the plain one.
+GROWN = "grown "
 _ROUNDS = 3
 _CHECKED = 4  # batches of the validation
 
@@ -30,7 +32,7 @@ def measure_rounds(
     step: Callable[[Any], None],
     timer: Timer,
     seconds: float,
-) -> Measurements:
+) -> tuple[Measurements, str | None]:
     """Train at every size with every way of loading, until the time is up.
 
     Args:
@@ -39,41 +41,86 @@ def measure_rounds(
         step: Trains on a batch.
         timer: Of the device.
         seconds: For all rounds; three where they last so long, two at the least.
+
+    Returns:
+        What was measured; without larger batches if one of them fails, and why it does.
     """
     measurements: Measurements = {
-        (name, size): [] for name in loadings for size in sizes
+        (name, size): []
+        for name, loading in loadings.items()
+        for size in sizes
+        if loading.grown is None or size in loading.grown.images
     }
     begin = time.perf_counter()
     each = seconds / (len(measurements) * _ROUNDS)
     # First what happens only once: kernels are loaded, the optimizer makes its state.
     measure_steps(loadings["full"], sizes[-1], step, timer, 0.0)
+    failed: str | None = None
     for number in itertools.count(1):
-        for (name, size), measured in measurements.items():
-            measured.append(measure_steps(loadings[name], size, step, timer, each))
+        for (name, size), measured in list(measurements.items()):
+            try:
+                found = measure_steps(loadings[name], size, step, timer, each)
+            except Exception as error:  # whatever a step raises at another batch
+                grown = loadings[name].grown
+                if grown is None:
+                    raise
+                failed = f"{grown.images[size]} images of {size}: {_brief(error)}"
+                measurements = _constant(loadings, measurements)
+                break  # those with larger batches are the last
+            measured.append(found)
         past = time.perf_counter() - begin
         # Another round where it fits into the time.
         if number >= 2 and past * (number + 1) / number > seconds * 1.1:
-            return measurements
+            return measurements, failed
     raise AssertionError  # pragma: no cover - the count does not end
 
 
-def costs_of(measurements: Measurements, sizes: Sequence[Size]) -> dict[str, Costs]:
-    """Return the costs of each way of loading.
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+
+
+def _constant(
+    loadings: Mapping[str, Loading], measurements: Measurements
+) -> Measurements:
+    """Leave out what was measured with larger batches."""
+    return {
+        key: found
+        for key, found in measurements.items()
+        if loadings[key[0]].grown is None
+    }
+
+
+def costs_of(
+    loadings: Mapping[str, Loading], measurements: Measurements, sizes: Sequence[Size]
+) -> dict[str, Costs]:
+    """Return the costs of each way of loading, of a batch of the loader.
 
     At full size all of them do the same work, so these measurements are taken together.
+
+    Args:
+        loadings: Ways of loading, by name. One with larger batches is named after the
+            one with constant batches, whose costs it has where they are equal.
+        measurements: Of them.
+        sizes: Sizes, the full one last.
     """
-    names = dict.fromkeys(name for name, _ in measurements)
-    together = [each for name in names for each in measurements[name, sizes[-1]]]
+    plain = [name for name, loading in loadings.items() if loading.grown is None]
+    together = [each for name in plain for each in measurements[name, sizes[-1]]]
     full = cost_of(sizes[-1], together)
-    return {
-        name: Costs(
-            sizes=(
-                *(cost_of(size, measurements[name, size]) for size in sizes[:-1]),
-                full,
-            )
-        )
-        for name in names
-    }
+    costs = {}
+    measured = {name for name, _ in measurements}
+    for name, loading in loadings.items():
+        if name not in measured:
+            continue
+        grown, below = loading.grown, []
+        for size in sizes[:-1]:
+            if grown is not None and size in grown.images:
+                found = measurements[name, size]
+                below.append(cost_of(size, found, grown.share(size)))
+            else:
+                found = measurements[name.removeprefix(GROWN), size]
+                below.append(cost_of(size, found))
+        costs[name] = Costs(sizes=(*below, full))
+    return costs
 
 
 def validation_time(

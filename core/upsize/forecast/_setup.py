@@ -20,7 +20,14 @@ from upsize.schedule import Plan, Ramp, Size
 from upsize.schedule._size import as_size
 from upsize.schedule._spread import spread
 
-__all__ = ["first_size", "loadings", "restoring", "sizes_to_measure", "step_of"]
+__all__ = [
+    "first_batch",
+    "first_size",
+    "loadings",
+    "restoring",
+    "sizes_to_measure",
+    "step_of",
+]
 
 _MOST = 4  # sizes
 
@@ -101,8 +108,17 @@ def first_size(loader: Iterable[Any], resizer: Resizer) -> Size:
     Raises:
         ValueError: When the loader is empty.
     """
+    return resizer.image_size(first_batch(loader))
+
+
+def first_batch(loader: Iterable[Any]) -> Any:
+    """Return a loader's first batch.
+
+    Raises:
+        ValueError: When the loader is empty.
+    """
     for batch in loader:
-        return resizer.image_size(batch)
+        return batch
     raise ValueError("the loader is empty: there is nothing to measure")
 
 

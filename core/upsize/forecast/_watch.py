@@ -22,7 +22,8 @@ class Watch:
     only at the end of an epoch and where the size changes.
 
     Args:
-        plan: The plan of the run.
+        plan: The plan of the run. If its batch grows, a step counts as many times as it
+            holds batches of full size.
         costs: What a step was predicted to cost at each size; ``None``: unknown, so
             there is no report.
         resizer: How to find the images, as in the training.
@@ -51,7 +52,7 @@ class Watch:
     ) -> None:
         self.plan, self.costs = plan, costs
         self._resizer = Resizer() if resizer is None else resizer
-        self._steps: dict[Size, int] = {}
+        self._steps: dict[Size, float] = {}
         self._seconds: dict[Size, float] = {}
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
@@ -72,13 +73,16 @@ class Watch:
             yield batch
             last = size
             now = time.perf_counter()
-            self._add(size, now - clock, 1)
+            steps: float = 1
+            if self.plan.grow is not None:
+                steps = len(found.first) / self.plan.grow.plain_batch()
+            self._add(size, now - clock, steps)
             clock = now
         if last is not None and timer is not None:
             timer.wait()
             self._add(last, time.perf_counter() - clock, 0)
 
-    def _add(self, size: Size, seconds: float, steps: int) -> None:
+    def _add(self, size: Size, seconds: float, steps: float) -> None:
         self._steps[size] = self._steps.get(size, 0) + steps
         self._seconds[size] = self._seconds.get(size, 0.0) + seconds
 

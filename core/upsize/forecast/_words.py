@@ -9,7 +9,7 @@ from itertools import pairwise
 from upsize.forecast._costs import Costs, SizeCost
 from upsize.forecast._measured import LoadingName, MeasuredCosts
 from upsize.forecast._parts import step_counts, time_by_part
-from upsize.schedule import Plan, Size
+from upsize.schedule import Grow, Plan, Size
 
 __all__ = ["advice_for", "reason_for"]
 
@@ -83,7 +83,9 @@ def advice_for(
         lost: What each part takes beyond the pixels' share, of full-size training.
         full_seconds: Of full-size training.
     """
-    costs = measured.costs(loading)
+    growing = plan.grow is not None
+    costs = measured.costs(loading, growing=growing)
+    steps = plan.plain or plan
 
     def share(costs: Costs, least: SizeCost | None = None) -> float:
         """Return the time of the plan, with no size smaller than ``least``."""
@@ -92,13 +94,14 @@ def advice_for(
             small = least is not None and math.prod(size) < math.prod(least.size)
             return least if small and least is not None else costs.at(size)
 
-        parts = time_by_part(plan, cost_at, measured.size_change, measured.validation)
+        parts = time_by_part(steps, cost_at, measured.size_change, measured.validation)
         return sum(parts.values()) / full_seconds
 
     now = share(costs)
     advice = []
     if loading == "full" and measured.sized is not None:
-        if now - (then := share(measured.sized)) > _WORTH:
+        sized = measured.costs("sized", growing=growing)
+        if now - (then := share(sized)) > _WORTH:
             advice.append(
                 f"use a sized loader, sized(loader, resize): saves {1 - then:.1%} instead of "
                 f"{1 - now:.1%}"
@@ -107,6 +110,9 @@ def advice_for(
         advice.append(f"the loader makes full-size images: {measured.not_sized}")
     if lost["loader"] > _WORTH:
         advice += _workers(measured, plan, costs)
+    if measured.grow is not None and not growing:
+        then = share(measured.costs(loading, growing=True))
+        advice.append(_growing(measured.grow, 1 - now, 1 - then))
     if lost["size change"] > _WORTH:
         advice.append(
             f"use fewer sizes than {len(plan.sizes)}: max_sizes or a larger increase_by"
@@ -127,6 +133,17 @@ def advice_for(
             "maximum of this one"
         )
     return advice
+
+
+def _growing(grow: Grow, now: float, then: float) -> str:
+    """Say what a growing batch adds."""
+    limit = (
+        grow.limit if isinstance(grow.limit, int) else max(dict(grow.limit).values())
+    )
+    saves = f"saves {then:.1%} instead of {now:.1%}"
+    if then - now > _WORTH:
+        return f"grow the batch up to {limit} images while they are small: {saves}"
+    return f"keep the batch constant: one that grows up to {limit} images {saves}"
 
 
 def _workers(measured: MeasuredCosts, plan: Plan, costs: Costs) -> list[str]:

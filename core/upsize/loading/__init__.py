@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     )
     from upsize.loading._crop import RandomResizedCropDecode
     from upsize.loading._images._decode import open_image
+    from upsize.loading._resize import ResizeDecode
 
 __all__ = [
     "CopiesEstimate",
     "CopiesReport",
     "CopyLoader",
     "RandomResizedCropDecode",
+    "ResizeDecode",
     "SampleSize",
     "SizeStage",
     "collate_tv_tensors",
@@ -50,6 +52,7 @@ _OF_FILES = {
     "CopiesReport": "_copies._small_copies",
     "CopyLoader": "_copies._read",
     "RandomResizedCropDecode": "_crop",
+    "ResizeDecode": "_resize",
     "estimate_copies": "_copies._small_copies",
     "export_copies": "_copies._export",
     "open_image": "_images._decode",

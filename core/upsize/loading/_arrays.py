@@ -36,7 +36,7 @@ class _Held(NamedTuple):
         return new if isinstance(self.value, Tensor) else new.numpy()
 
 
-def at_size(batch: Any, size: Size, full: Size, resizer: Resizer) -> Any:
+def at_size(batch: Any, size: Size, full: Size, resizer: Resizer, step: int) -> Any:
     """Return a batch with its images, and the targets that follow, at a size.
 
     Args:
@@ -45,6 +45,7 @@ def at_size(batch: Any, size: Size, full: Size, resizer: Resizer) -> Any:
         size: The size.
         full: The full size.
         resizer: Finds and resizes the images.
+        step: The step that takes the batch.
 
     Returns:
         The same containers, with arrays where arrays were and tensors where tensors
@@ -68,7 +69,7 @@ def at_size(batch: Any, size: Size, full: Size, resizer: Resizer) -> Any:
             f"the batch to size_stage: make them at the full size {full}, or at the "
             f"size of the batch, {size}"
         )
-    new = parsed.at(size)
+    new = parsed.at(size, step=step)
     return replace(
         new,
         {path: held[path].back(tensor) for path, tensor in leaves(new) if path in held},

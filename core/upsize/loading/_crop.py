@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from upsize._extras import require
 from upsize.loading._context import current_size
-from upsize.loading._images._cut import FILTERS, Crop, Cut, Output, cut
-from upsize.loading._images._decode import largest_reduction
-from upsize.loading._images._files import ImageSource, open_file
+from upsize.loading._images._cut import Crop, Output
+from upsize.loading._images._draw import draw_crop
+from upsize.loading._images._open import ImageSource
+from upsize.loading._parts import Load, Options, Part, check_options
 from upsize.schedule import Size
 from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
@@ -26,15 +23,6 @@ if TYPE_CHECKING:
     from upsize.loading._copies._read import CopyLoader
 
 __all__ = ["RandomResizedCropDecode"]
-
-
-def _path(source: ImageSource) -> str | PathLike[str]:
-    if isinstance(source, str | PathLike):
-        return source
-    raise TypeError(
-        "copies are found by the path of their image: give RandomResizedCropDecode a "
-        f"path, not a {type(source).__name__}, or leave out copies"
-    )
 
 
 def _bounds(name: str, value: Any, most: float) -> tuple[float, float]:
@@ -80,11 +68,12 @@ class RandomResizedCropDecode:
         output: "pil", or "tensor": a uint8 tensor (3, height, width), made in less time
             by torch's resampling, "bilinear" or "bicubic". A crop of 1/1 is that of
             torchvision's ``v2`` from a tensor; others begin at a whole pixel of what is
-            decoded.
+            decoded. In :func:`sized`, a folder with no other transforms than
+            torchvision's flip, conversions and normalisation is loaded a batch at a
+            time, with the same samples; a batch of bytes is then in channels_last order.
 
     Raises:
         ValueError, TypeError: For a bad field, when it is made.
-        ImportError: Without torchvision: ``pip install "upsize[jpeg]"``.
 
     Example:
         >>> import tempfile
@@ -111,21 +100,7 @@ class RandomResizedCropDecode:
     output: Output = "pil"
 
     def __post_init__(self) -> None:
-        require("torchvision", "jpeg", "Random crops")  # which draws them
-        name = str(getattr(self.interpolation, "value", self.interpolation))
-        if self.output not in FILTERS:
-            raise ValueError(f"output must be 'pil' or 'tensor', not {self.output!r}")
-        if name not in FILTERS[self.output]:
-            raise ValueError(
-                f"interpolation must be one of {', '.join(FILTERS[self.output])} for "
-                f"output={self.output!r}, not {self.interpolation!r}"
-            )
-        if self.copies is not None:
-            # Who reads no copies needs no LMDB.
-            from upsize.loading._copies._read import CopyLoader
-
-            if not isinstance(self.copies, CopyLoader):
-                raise TypeError(f"copies must be a CopyLoader, not {self.copies!r}")
+        name = check_options(self.interpolation, self.copies, self.output)
         set_field = object.__setattr__
         set_field(self, "size", as_size(self.size))
         set_field(self, "scale", _bounds("scale", self.scale, 1.0))
@@ -145,67 +120,21 @@ class RandomResizedCropDecode:
             OSError: When there is no such file, or it must not be read.
             ValueError: When it is no image, or is damaged; names the path.
         """
-        sample = current_size()
+        return self._at(current_size())(path)
+
+    def _at(self, sample: SampleSize | None) -> Load:
+        """Return what loads the images of samples of a size."""
         full = as_size(self.size)
         size = full if sample is None else in_ratio(full, sample.size, of=sample.full)
-        how = Cut(size, self.interpolation, self.output)
-        crop = original = None
-        if self.copies is not None and sample is not None:
-            crop, original, image = self._from_copy(
-                self.copies, _path(path), sample, how
-            )
-            if image is not None:
-                return image
-        with open_file(path, exif=self.exif) as file:
-            if crop is None or original != file.size:
-                if crop is not None and self.copies is not None:
-                    self.copies.warn_unused(
-                        _path(path),
-                        f"it is of {original} pixels, and the image of {file.size}",
-                    )
-                crop = self._draw(file.size)
-            reduction = 1
-            if file.reducible:
-                reduction = largest_reduction(self._worth(crop), size)
-            return cut(file, crop, (1 / reduction, 1 / reduction), how, reduction)
 
-    def _from_copy(
-        self,
-        loader: CopyLoader,
-        path: str | PathLike[str],
-        sample: SampleSize,
-        how: Cut,
-    ) -> tuple[Crop | None, Size | None, Image.Image | Tensor | None]:
-        """Return the crop, once drawn, of which size, and its pixels if a copy covers it."""
-        crop = original = None
-        with loader.copies(path, sample, exif=self.exif) as copies:
-            for file, size in copies:
-                if crop is None or original is None or size != original:
-                    crop, original = self._draw(size), size
-                sides = zip(
-                    file.size, self._worth(crop), how.size, original, strict=True
-                )
-                if all(have * a >= need * b for have, a, need, b in sides):
-                    height, width = file.size
-                    share = height / original.height, width / original.width
-                    try:
-                        return crop, original, cut(file, crop, share, how)
-                    except ValueError as error:
-                        loader.warn_unused(path, error)
-        return crop, original, None
+        def choose(image: Size) -> Part:
+            crop = self._draw(image)
+            least = (0, 0) if self.sharp else full
+            return Part(crop, size, (crop.height, crop.width), size, least)
+
+        options = Options(self.interpolation, self.exif, self.copies, self.output)
+        return Load(choose, options, sample, size)
 
     def _draw(self, image: Size) -> Crop:
         """Draw the crop of an image by its size, as torchvision does."""
-        from torchvision.transforms import RandomResizedCrop
-
-        # A tensor without memory is enough: only its size is looked at.
-        blank = torch.empty((1, *image), device="meta")
-        drawn = RandomResizedCrop.get_params(blank, list(self.scale), list(self.ratio))
-        return Crop(*drawn)
-
-    def _worth(self, crop: Crop) -> tuple[int, int]:
-        """Return the height and width that a crop counts with when it is reduced."""
-        if self.sharp:
-            return crop.height, crop.width
-        full = as_size(self.size)
-        return max(crop.height, full.height), max(crop.width, full.width)
+        return draw_crop(image, self.scale, self.ratio)

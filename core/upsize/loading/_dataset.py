@@ -6,7 +6,9 @@ from typing import Any
 
 from upsize.loading._batches import SizedBatch
 from upsize.loading._context import sample_size
+from upsize.loading._folder_batches import FolderBatches
 from upsize.loading._kept import KEPT
+from upsize.loading._made_batch import MadeBatch
 from upsize.loading._maker import SampleMaker, SetSize
 from upsize.loading._proxy import Proxy
 from upsize.loading._transforms import PixelFinder, restoring_pixels
@@ -23,13 +25,14 @@ class SizedDataset(Proxy):
         set_size: Gives it another size; ``None``: its transforms are found.
     """
 
-    __slots__ = ("_upsize_maker", "_upsize_set_size")
+    __slots__ = ("_upsize_maker", "_upsize_set_size", "_upsize_whole")
     _upsize_makes_sizes = True  # tells a run, which cannot import this class
 
     def __init__(self, dataset: Any, set_size: SetSize | None = None) -> None:
         super().__init__(dataset)
         self._upsize_set(_upsize_set_size=set_size)
         self._upsize_set(_upsize_maker=SampleMaker(dataset, set_size))
+        self._upsize_set(_upsize_whole=FolderBatches(dataset))
 
     def _parts(self) -> tuple[Any, ...]:
         return self._upsize_inner, self._upsize_set_size
@@ -41,9 +44,13 @@ class SizedDataset(Proxy):
         size, full = indices.size, indices.full
         KEPT.begin(size)
         with sample_size(size, full):
-            samples = self._upsize_maker.samples(
-                lambda: self._samples(list(indices)), size, full
-            )
+            samples = None
+            if self._upsize_set_size is None:
+                samples = self._upsize_whole.make(list(indices), size, full)
+            if samples is None:
+                samples = self._upsize_maker.samples(
+                    lambda: self._samples(list(indices)), size, full
+                )
         # Anything else is a batch already, and there is nothing to collate.
         return SizedBatch(samples, size, full) if type(samples) is list else samples
 
@@ -82,6 +89,10 @@ class SizedCollate(Proxy):
         finder = self._upsize_finder
         if not isinstance(samples, SizedBatch):
             return self._collated(samples)
+        if type(samples) is MadeBatch and (
+            batch := samples.collated(self._upsize_inner)
+        ):
+            return batch
         size, full = samples.size, samples.full
         with sample_size(size, full):
             if finder is None or size == full:

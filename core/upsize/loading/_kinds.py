@@ -19,6 +19,7 @@ _AROUND = Kind({"center": "turned"})
 _KINDS: dict[str, Mapping[str, Kind]] = {
     "upsize": {
         "RandomResizedCropDecode": Kind({"size": "size"}, resizes=True, reads=True),
+        "ResizeDecode": Kind({"size": "size", "crop": "size"}, resizes=True, reads=True),
     },
     "torchvision": {
         "Resize": _RESIZE,

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import torch
-from torch.utils.data import Dataset, default_collate
+from typing import Any
 
 from upsize._extras import require
-from upsize.loading._batches import SizedBatch
-from upsize.loading._crop import RandomResizedCropDecode
-from upsize.loading._dataset import SizedDataset
-from upsize.loading._images._decode import open_image
+from upsize.loading._cold import forget
 from upsize.loading._images._folder import list_images
+from upsize.loading._ways import COPIES, PLAIN, Way, ways_of
 from upsize.schedule import Plan, Size
 
-if TYPE_CHECKING:
-    from upsize.loading._copies._read import CopyLoader
-
-__all__ = ["LoadingTime", "measure_loading"]
+__all__ = ["LoadingTime", "LoadingTimes", "measure_loading"]
 
 Track = Callable[[Iterable[Any], int], Iterable[Any]]
-_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -37,70 +29,93 @@ class LoadingTime:
 
     Args:
         name: The way.
-        seconds: For an image, at each size of the plan.
-        share: Share of the loading time of full-size training, over the whole plan.
+        seconds: For an image, at each size of the plan, from the memory of the operating
+            system.
+        cold: The same from the disk; empty where files cannot be made to lie there alone.
+        share: Share of the loading time of full-size training, over the whole plan, of
+            ``seconds``.
+        disk: Bytes of all the files that it needs, those of all images.
     """
 
     name: str
     seconds: dict[Size, float]
+    cold: dict[Size, float]
     share: float
+    disk: int
 
 
-class _Images(Dataset[Any]):
-    """Image files, opened by a loader and then transformed."""
+@dataclass(frozen=True)
+class LoadingTimes:
+    """What all ways take.
+
+    Args:
+        ways: The ways, the plain one first.
+        not_cold: Why nothing is read from the disk; ``""`` when it is.
+    """
+
+    ways: tuple[LoadingTime, ...]
+    not_cold: str
+
+
+class _Turns:
+    """Measures ways alternately, and keeps what they took.
+
+    Args:
+        ways: By their names.
+        sizes: Of the plan.
+        files: What is read.
+        close: Called before files are dropped from memory, to unmap them.
+    """
 
     def __init__(
-        self, paths: Sequence[str], loader: Callable[[str], Any], transform: Any
+        self,
+        ways: Mapping[str, Way],
+        sizes: Sequence[Size],
+        files: Sequence[str],
+        close: Callable[[], None],
     ) -> None:
-        self._paths, self._loader, self.transform = paths, loader, transform
+        self._ways, self._sizes = ways, sizes
+        self._files, self._close = files, close
+        keys = list(itertools.product(ways, sizes))
+        self._warm: dict[tuple[str, Size], list[float]] = {key: [] for key in keys}
+        self._cold: dict[tuple[str, Size], list[float]] = {key: [] for key in keys}
+        self.not_cold = ""
 
-    def __getitem__(self, index: int) -> Any:
-        return self.transform(self._loader(self._paths[index]))
+    def take(self) -> None:
+        """Measure each way at each size, from the disk and then from memory."""
+        for (name, size), seconds in self._cold.items():
+            self._close()
+            self.not_cold = self.not_cold or forget(self._files)
+            if self.not_cold:
+                break
+            seconds.append(self._ways[name].seconds(size))
+        for name, size in self._warm:
+            if name in COPIES.values() or (name, size) == (PLAIN, self._sizes[-1]):
+                self._ways[name].seconds(size)  # all files, into memory
+        for (name, size), seconds in self._warm.items():
+            seconds.append(self._ways[name].seconds(size))
 
-    def __len__(self) -> int:
-        return len(self._paths)
+    def warm(self) -> dict[str, dict[Size, float]]:
+        """Return the seconds for an image from memory, by ways and sizes."""
+        return self._medians(self._warm)
 
+    def cold(self) -> dict[str, dict[Size, float]]:
+        """Return the seconds for an image from the disk, if they are known."""
+        if self.not_cold:
+            return {name: {} for name in self._ways}
+        return self._medians(self._cold)
 
-def _ways(
-    paths: Sequence[str], full: Size, copies: CopyLoader | None
-) -> dict[str, Dataset[Any] | SizedDataset]:
-    """Return datasets of the same crops of the same images, as they can be loaded."""
-    from torchvision.datasets.folder import default_loader
-    from torchvision.transforms import v2
-
-    crop = v2.RandomResizedCrop(tuple(full))
-    floats = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
-    whole = v2.Compose([crop, *floats])
-
-    def cropped(copies: CopyLoader | None) -> Dataset[Any]:
-        load = RandomResizedCropDecode(
-            full, sharp=False, copies=copies, output="tensor"
-        )
-        return _Images(paths, load, v2.Compose(floats))
-
-    ways: dict[str, Dataset[Any] | SizedDataset] = {
-        "full": _Images(paths, default_loader, whole),
-        "sized": SizedDataset(_Images(paths, default_loader, whole)),
-        "sized, open_image": SizedDataset(_Images(paths, open_image, whole)),
-        "sized, crop, decode": SizedDataset(cropped(None)),
-    }
-    if copies is not None:
-        ways["sized, small copies"] = SizedDataset(cropped(copies))
-    return ways
-
-
-def _seconds(dataset: Dataset[Any] | SizedDataset, size: Size, full: Size) -> float:
-    """Return the seconds for an image, in batches as a worker makes them."""
-    count = len(dataset)  # type: ignore[arg-type]
-    begin = time.perf_counter()
-    for start in range(0, count, _BATCH):
-        indices = list(range(start, min(start + _BATCH, count)))
-        if isinstance(dataset, SizedDataset):
-            samples = dataset.__getitems__(SizedBatch(indices, size, full))
-        else:
-            samples = [dataset[index] for index in indices]
-        default_collate(samples)
-    return (time.perf_counter() - begin) / count
+    def _medians(
+        self, times: Mapping[tuple[str, Size], list[float]]
+    ) -> dict[str, dict[Size, float]]:
+        found = {
+            name: {size: statistics.median(times[name, size]) for size in self._sizes}
+            for name in self._ways
+        }
+        # It makes full size at every step: one figure, of all its turns.
+        plain = statistics.median(found[PLAIN].values())
+        found[PLAIN] = dict.fromkeys(self._sizes, plain)
+        return found
 
 
 def measure_loading(
@@ -112,7 +127,7 @@ def measure_loading(
     copies: str | PathLike[str] | None = None,
     seed: int = 0,
     track: Track = lambda turns, _: turns,
-) -> list[LoadingTime]:
+) -> LoadingTimes:
     """Measure the time of loading in one process, as medians of alternating turns.
 
     Samples are random crops of torchvision's ``RandomResizedCrop``, converted to float.
@@ -121,14 +136,14 @@ def measure_loading(
     Args:
         folder: Images at any depth.
         plan: Plan whose sizes are measured.
-        images: At most this many, drawn by the seed; read once before.
+        images: At most this many, drawn by the seed.
         turns: How often each way is measured at each size.
         copies: Folder of their small copies, to measure these as well.
         seed: Draws the images.
         track: Called with the turns and their number, as a progress bar is.
 
     Returns:
-        The ways, the plain one first.
+        What each way takes, the plain one first.
 
     Raises:
         ValueError: For a folder without images, or a number below 1; names it.
@@ -139,39 +154,42 @@ def measure_loading(
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")
     root = Path(folder)
-    names = [*list_images(root).images]
-    if not names:
+    listed = list_images(root).images
+    if not listed:
         raise ValueError(f"{root}: no images in this folder")
-    drawn = random.Random(seed).sample(names, min(images, len(names)))
-    paths = [str(root / name) for name in drawn]
-    for path in paths:
-        Path(path).read_bytes()  # from the disk once, before any is measured
-    loader = None
+    drawn = random.Random(seed).sample([*listed], min(images, len(listed)))
+    files = [str(root / name) for name in drawn]
+    loader, encoding, close = None, "jpeg", lambda: None
     if copies is not None:
         from upsize.loading._copies._read import CopyLoader  # needs LMDB
+        from upsize.loading._copies._store import close_reader, open_reader
 
-        loader = CopyLoader(root, copies)
-    full = plan.final_size
-    ways = _ways(paths, full, loader)
-    times: dict[tuple[str, Size], list[float]] = {
-        (name, size): [] for name in ways for size in plan.sizes
-    }
+        made = open_reader(Path(copies)).settings
+        loader = CopyLoader(root, copies, full_copy=made.full_copy is not None)
+        encoding, close = made.encoding, partial(close_reader, Path(copies))
+    disk = sum(found.bytes for found in listed.values())
+    ways = ways_of(files, plan, disk, loader, encoding)
+    if copies is not None:
+        files += map(str, Path(copies).iterdir())  # a store holds nothing else
+    measured = _Turns(ways, plan.sizes, files, close)
     for _ in track(range(turns), turns):
-        for (name, size), seconds in times.items():
-            seconds.append(_seconds(ways[name], size, full))
-    medians = {key: statistics.median(seconds) for key, seconds in times.items()}
-    # It makes full size at every step: one figure, of all its turns.
-    plain = statistics.median(medians["full", size] for size in plan.sizes)
-    medians |= {("full", size): plain for size in plan.sizes}
-    return [
-        LoadingTime(
-            name,
-            {size: medians[name, size] for size in plan.sizes},
-            sum(
-                float(steps) * medians[name, size]
-                for size, steps in plan.steps_by_size.items()
+        measured.take()
+    warm, cold = measured.warm(), measured.cold()
+    plain = plan.total_steps * warm[PLAIN][plan.final_size]
+    return LoadingTimes(
+        tuple(
+            LoadingTime(
+                name,
+                warm[name],
+                cold[name],
+                sum(
+                    float(steps) * warm[name][size]
+                    for size, steps in plan.steps_by_size.items()
+                )
+                / plain,
+                way.disk,
             )
-            / (plan.total_steps * plain),
-        )
-        for name in ways
-    ]
+            for name, way in ways.items()
+        ),
+        measured.not_cold,
+    )

@@ -8,14 +8,16 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from upsize.loading._batches import SizedBatchSampler
 from upsize.loading._dataset import SetSize, SizedCollate, SizedDataset
+from upsize.loading._grown import GrownBatchSampler, check_grown, check_grown_stream
 from upsize.loading._kept import check_caches
+from upsize.loading._merged import MergedBatchSampler, can_merge
 from upsize.loading._others import check_loader
 from upsize.loading._plan_sizes import PlanSizes, StreamSizes
 from upsize.loading._streams import stream_parts
 from upsize.loading._transforms import check_transforms, find_pixels
 from upsize.loading._web import check_stages, is_web_loader
 from upsize.run._batches import length_of
-from upsize.run._size_source import SizeSource
+from upsize.run._size_source import SizeSource, resizer_of
 from upsize.schedule import Plan, Size
 
 __all__ = ["check_sizes", "copy_with", "sized"]
@@ -46,7 +48,8 @@ def sized(
             the batches, and resizes and counts those of another size than their
             step's. A plan alone counts a step per batch that is taken from the loader;
             ``set_epoch`` of its batch sampler begins the next pass with that epoch. Each
-            pass over a stream is an epoch of the plan.
+            pass over a stream is an epoch of the plan. Of a run with ``merge`` or a
+            batch that grows, the batch sampler draws larger batches.
         set_size: For datasets whose transforms are not found:
             ``set_size(dataset, size)`` is called in the worker, with the dataset of
             ``loader``, before the samples of a batch smaller than full size, and with
@@ -63,7 +66,8 @@ def sized(
         ValueError: When the loader makes no batches, gives them out of order, is sized
             already or has made the iterator that it keeps, a ``WebLoader`` makes other
             batches of those of its workers, a plan alone does not fit
-            the length of a stream, the dataset caches decoded images, no transform
+            the length of a stream, the batches of a plan that grows do not fit the
+            loader, the dataset caches decoded images, no transform
             of the dataset makes the full size, or one is unknown and has a size, or
             crops without a resize before it; names each.
 
@@ -110,12 +114,29 @@ def _copied(loader: Any, resize: Any, set_size: SetSize | None, outer: Any) -> A
     is_stream = isinstance(loader.dataset, IterableDataset)
     source: SizeSource = resize
     if isinstance(resize, Plan):
+        if resize.grow is not None:
+            raise ValueError(
+                "the batches of this plan grow, which a loader must be told in step with "
+                "training: give sized() the ProgressiveResize of the run, with "
+                "samples_per_epoch= and batch_size=Grow(...)"
+            )
         source = _sizes_of(resize, loader, outer)
     if not hasattr(source, "sizes_ahead"):
         raise TypeError(
             "resize must be the ProgressiveResize of the run or a plan, not a "
             f"{type(resize).__name__}"
         )
+    if set_size is None and resizer_of(source).mode == "crop":
+        raise ValueError(
+            "a sized loader shrinks images, and the resizer of the run has "
+            'mode="crop": leave out sized(), or give it set_size=, a function that sets '
+            "the size of the dataset's own crop"
+        )
+    grown = getattr(source, "grown_plan", None)
+    if grown is not None and is_stream:
+        check_grown_stream(loader, grown, outer)
+    elif grown is not None:
+        check_grown(loader, grown)
     check_caches(loader.dataset)
     in_collate = set_size is None and check_sizes(loader, source.final_size)
     if is_stream:
@@ -147,9 +168,14 @@ def _parts(
     loader: Any, source: SizeSource, set_size: SetSize | None, in_collate: bool
 ) -> dict[str, Any]:
     """Return the parts of a loader that makes the images of its batches at their sizes."""
+    kind = SizedBatchSampler
+    if getattr(source, "grown_plan", None) is not None:
+        kind = GrownBatchSampler
+    elif can_merge(loader, source):
+        kind = MergedBatchSampler
     return {
         "dataset": SizedDataset(loader.dataset, set_size),
-        "batch_sampler": SizedBatchSampler(loader.batch_sampler, source),
+        "batch_sampler": kind(loader.batch_sampler, source),
         "collate_fn": SizedCollate(loader.collate_fn, in_collate),
     }
 

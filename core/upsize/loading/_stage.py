@@ -82,7 +82,9 @@ class SizeStage:
             TypeError: For images of Pillow.
             ValueError: When the batch has no images, or they have another size.
         """
-        return at_size(batch, self.size_of(index), self.plan.final_size, self.resizer)
+        step = self.steps.step_of(index)
+        full = self.plan.final_size
+        return at_size(batch, self.plan.size_at(step), full, self.resizer, step)
 
 
 def size_stage(

@@ -115,6 +115,9 @@ class TokenSampler(SizedBatchSampler):
 
     def _begin(self, done: int) -> SizedDraws:
         length = length_of(self._upsize_loader)
+        grown = getattr(self._upsize_source, "grown_plan", None)
+        if grown is not None:
+            length = self._upsize_source.batches_of(grown.samples_per_epoch)
         # torchdata's loader restores what was drawn, and counts from the first batch.
         if not done and self._upsize_resumed():
             getattr(self._upsize_source, "draw_rest", _nothing)()
@@ -168,18 +171,21 @@ class _TokenDraws(SizedDraws):
                 _upsize_begun=(self._upsize_waste.begin(), self._upsize_count)
             )
         number, first = self._upsize_begun
-        size = self._size(self._upsize_count - first - self._wasted)
-        token = Token(next(self._upsize_inner), size, self._upsize_source.final_size)
+        size, images = self._size(self._upsize_count - first - self._wasted)
+        items = next(self._upsize_inner)
+        if images is not None:  # of a plan that grows; the items are all alike
+            items = items[:1] * images
+        token = Token(items, size, self._upsize_source.final_size)
         token.key, token.number = self._upsize_waste.key, number
         self._upsize_set(_upsize_count=self._upsize_count + 1)
         return token
 
-    def _size(self, index: int) -> Size:
-        """Return the size of a batch of the pass that no worker gives yet."""
-        past: deque[Size] = self._upsize_past
+    def _size(self, index: int) -> tuple[Size, int | None]:
+        """Return size and images of a batch of the pass that no worker gives yet."""
+        past: deque[tuple[Size, int | None]] = self._upsize_past
         taken: int = self._upsize_taken
         if index >= taken:
-            past.append(self._next_size())
+            past.append(self._next_size())  # type: ignore[arg-type] # see _ahead
             self._upsize_set(_upsize_taken=taken + 1)
             return past[-1]
         return past[max(index - taken, -len(past))]
@@ -190,8 +196,11 @@ class _TokenDraws(SizedDraws):
         begun: tuple[int, int] | None = self._upsize_begun
         return 0 if begun is None else waste.total(begun[0])
 
-    def _ahead(self) -> Iterator[Size]:
-        return _until(super()._ahead(), self._upsize_length)
+    def _ahead(self) -> Iterator[Any]:
+        source, length = self._upsize_source, self._upsize_length
+        if getattr(source, "grown_plan", None) is not None:
+            return _until(source.batches_ahead(length), length)
+        return _until(((size, None) for size in super()._ahead()), length)
 
     def state_dict(self) -> dict[str, Any]:
         return {COUNT: self._upsize_count - self._wasted}
@@ -204,7 +213,7 @@ def _nothing() -> None:
     """Of sources that do not know where they are in an epoch."""
 
 
-def _until(sizes: Iterator[Size], length: int | None) -> Iterator[Size]:
+def _until(sizes: Iterator[Any], length: int | None) -> Iterator[Any]:
     """Yield the sizes of a pass, and then its last one without end."""
     for number, size in enumerate(sizes, start=1):
         yield size

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
+from upsize.models._memory import memory_kind, try_step
 from upsize.models._nearest import common_multiple, nearest
-from upsize.models._probe import Forward, Probe, check_plan, peak_memory
+from upsize.models._probe import Forward, Probe, check_plan, eager, uncompiled
 from upsize.models._report import CheckReport, CheckRow
 from upsize.resize import Resizer
 from upsize.schedule import Plan, Size
@@ -32,8 +31,8 @@ def check(
 ) -> CheckReport:
     """Run every planned size through a model, the largest first, and leave no trace.
 
-    Weights, buffers, ``.grad``, random state and the mode of every module stay
-    bit-identical. A model that ``torch.compile`` or ``DistributedDataParallel`` wraps is
+    It also measures the memory of each step: see :class:`CheckReport`. Weights, buffers,
+    ``.grad``, random state and the mode of every module stay bit-identical. A model that ``torch.compile`` or ``DistributedDataParallel`` wraps is
     checked without them.
 
     Args:
@@ -73,12 +72,13 @@ def check(
         >>> plan = Ramp(final_size=64, increase_by=12).plan(total_steps=100)
         >>> report = check(Strided(), plan, torch.rand(2, 3, 64, 64))
         >>> print(report)
-        size   result
-        32x32  works
-        44x44  ValueError: 44 is not a multiple of 8; nearest that works: 40x40 and 48x48
-        56x56  works
-        64x64  works
+        size   memory  result
+        32x32  24 KiB  works
+        44x44  -       ValueError: 44 is not a multiple of 8; nearest that works: 40x40 and 48x48
+        56x56  74 KiB  works
+        64x64  96 KiB  works
         3 of 4 sizes work, forward and backward, device cpu
+        memory: weights, gradients, batch and what autograd saves, without temporary buffers
         sizes that work: multiples of 8
         >>> report.ok, report.multiple_of
         (False, Size(height=8, width=8))
@@ -90,43 +90,22 @@ def check(
             f'device must be "meta" or None, the model\'s own, not {device!r}: move the '
             "model there first"
         )
-    model = _uncompiled(model)
+    model = uncompiled(model)
     probe = Probe.make(model, sample, forward, resizer, backward)
     if device == "meta":
         probe = probe.on_meta()
-    where = probe.resizer.first_image(probe.batch).device
-    errors: dict[Size, Exception | None] = {}
-    memory: dict[Size, int | None] = {}
-    for size in sorted(plan.sizes, reverse=True):
-
-        def attempt(size: Size = size) -> None:
-            errors[size] = probe.failure(size)
-
-        with _eager():
-            memory[size] = peak_memory(where, attempt)
-    with _eager():
+    with eager():
+        steps = {
+            size: try_step(probe, size) for size in sorted(plan.sizes, reverse=True)
+        }
+        errors = {size: step.error for size, step in steps.items()}
         found, multiple = _alternatives(probe, errors, reach)
     rows = tuple(
-        CheckRow(size, _reason(errors[size]), found.get(size, ()), memory[size])
+        CheckRow(size, _reason(errors[size]), found.get(size, ()), steps[size].memory)
         for size in plan.sizes
     )
-    return CheckReport(rows, str(where), backward, multiple)
-
-
-def _uncompiled(model: nn.Module) -> nn.Module:
-    """Return the model inside torch.compile and DistributedDataParallel."""
-    inner: Any = model
-    while hasattr(inner, "_orig_mod") or isinstance(inner, DistributedDataParallel):
-        inner = inner._orig_mod if hasattr(inner, "_orig_mod") else inner.module
-    bare: nn.Module = inner
-    return bare
-
-
-def _eager() -> AbstractContextManager[Any]:
-    """Run compiled parts uncompiled: compiling each size takes long."""
-    stance = getattr(torch.compiler, "set_stance", lambda _: nullcontext())  # torch 2.5
-    context: AbstractContextManager[Any] = stance("force_eager")
-    return context
+    kind = memory_kind(probe.device, backward)
+    return CheckReport(rows, str(probe.device), backward, multiple, kind)
 
 
 def _reason(error: Exception | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -22,9 +23,11 @@ __all__ = [
     "Probe",
     "check_plan",
     "device_of",
+    "eager",
     "on_meta",
-    "peak_memory",
     "to_device",
+    "uncompiled",
+    "with_images",
 ]
 
 Forward: TypeAlias = Callable[[nn.Module, Any], Any]
@@ -62,6 +65,31 @@ def to_device(batch: Any, device: torch.device | None) -> Any:
     return replace_leaves(batch, moved) if moved else batch
 
 
+def with_images(batch: Any, images: int, resizer: Resizer) -> Any:
+    """Return the batch with another number of images, repeated or cut from it.
+
+    Args:
+        batch: Every tensor in it that is as long as the images are many is repeated.
+        images: How many images it gets.
+        resizer: How to find them.
+
+    Raises:
+        ValueError: When the images are not one tensor.
+    """
+    first = resizer.first_image(batch)
+    if first.ndim < 4:
+        raise ValueError(
+            "the images of a batch must be one tensor (images, channels, height, width), "
+            f"to be repeated, not images of shape {tuple(first.shape)}"
+        )
+    changed = {}
+    for path, leaf in leaves(batch):
+        if isinstance(leaf, Tensor) and leaf.ndim and len(leaf) == len(first):
+            chosen = torch.arange(images, device=leaf.device) % len(first)
+            changed[path] = leaf[chosen]
+    return replace_leaves(batch, changed)
+
+
 def on_meta(model: nn.Module) -> nn.Module:
     """Copy a model to the meta device; its weights are never copied."""
     memo: dict[int, Any] = {}
@@ -77,21 +105,20 @@ def on_meta(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo)
 
 
-def peak_memory(device: torch.device, run: Callable[[], None]) -> int | None:
-    """Run, and return the most bytes allocated on the device meanwhile.
+def uncompiled(model: nn.Module) -> nn.Module:
+    """Return the model inside torch.compile and DistributedDataParallel."""
+    inner: Any = model
+    while hasattr(inner, "_orig_mod") or isinstance(inner, DistributedDataParallel):
+        inner = inner._orig_mod if hasattr(inner, "_orig_mod") else inner.module
+    bare: nn.Module = inner
+    return bare
 
-    ``None`` where the device does not count them, as CPUs do not. The device's own peak
-    counter is reset.
-    """
-    counts = None
-    if device.type not in ("cpu", "meta"):
-        counts = torch.get_device_module(device)
-    if not hasattr(counts, "reset_peak_memory_stats"):
-        run()
-        return None
-    counts.reset_peak_memory_stats(device)  # type: ignore[union-attr]
-    run()
-    return int(counts.max_memory_allocated(device))  # type: ignore[union-attr]
+
+def eager() -> AbstractContextManager[Any]:
+    """Run compiled parts uncompiled: compiling each size takes long."""
+    stance = getattr(torch.compiler, "set_stance", lambda _: nullcontext())  # torch 2.5
+    context: AbstractContextManager[Any] = stance("force_eager")
+    return context
 
 
 @dataclass(frozen=True)
@@ -140,9 +167,20 @@ class Probe:
         batch = to_device(self.batch, torch.device("meta"))
         return replace(self, model=model, batch=batch)
 
-    def batch_at(self, size: Size) -> Any:
-        """Return the batch with its images at ``size``."""
-        return self.resizer(self.batch, size)
+    @property
+    def device(self) -> torch.device:
+        """Where the images are."""
+        return self.resizer.first_image(self.batch).device
+
+    def batch_at(self, size: Size, images: int | None = None) -> Any:
+        """Return the batch with its images at ``size``.
+
+        Args:
+            size: Size of the images.
+            images: How many, repeated or cut from the batch; ``None``: as many as it has.
+        """
+        batch = self.resizer(self.batch, size)
+        return batch if images is None else with_images(batch, images, self.resizer)
 
     def run(self, batch: Any, size: Size) -> None:
         """Run the batch forward, and backward if asked to."""
@@ -160,7 +198,10 @@ class Probe:
 
     def failure(self, size: Size) -> Exception | None:
         """Return the model's error at ``size``, ``None`` when it works."""
-        batch = self.batch_at(size)
+        return self.attempt(self.batch_at(size), size)
+
+    def attempt(self, batch: Any, size: Size) -> Exception | None:
+        """Run a batch at ``size``; return the error, ``None`` when it works."""
         try:
             self.run(batch, size)
         except Exception as error:

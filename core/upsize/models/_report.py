@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from upsize.models._memory import EXPLANATIONS, MemoryKind, spell_bytes
 from upsize.schedule import Size
 from upsize.schedule._table import align
 
@@ -26,7 +27,8 @@ class CheckRow:
         size: The planned size.
         reason: Type and message of the model's error; ``None``: it works.
         nearest: For a failed size, the nearest working size below and above, if found.
-        memory: Peak bytes allocated on the device; ``None`` where it does not count.
+        memory: Bytes of a step, see :class:`CheckReport`; ``None`` where it failed or
+            could not be measured.
     """
 
     size: Size
@@ -61,6 +63,7 @@ class CheckReport:
     device: str
     backward: bool
     multiple_of: Size | None = None
+    memory_kind: MemoryKind | None = None
 
     @property
     def ok(self) -> bool:
@@ -79,7 +82,7 @@ class CheckReport:
         cells = [
             (
                 f"{row.size}",
-                *((_mebibytes(row.memory),) if memory else ()),
+                *((_memory(row.memory),) if memory else ()),
                 "works" if row.ok else _failure(row),
             )
             for row in self.rows
@@ -95,6 +98,9 @@ class CheckReport:
             self.table(),
             f"{works} of {total} sizes work, {passes}, device {self.device}",
         ]
+        measured = any(row.memory is not None for row in self.rows)
+        if measured and self.memory_kind is not None:
+            lines.append(f"memory: {EXPLANATIONS[self.memory_kind]}")
         if self.multiple_of is not None:
             lines.append(f"sizes that work: {self._rule()}")
         return "\n".join(lines)
@@ -131,8 +137,8 @@ class CheckReport:
         )
 
 
-def _mebibytes(memory: int | None) -> str:
-    return "-" if memory is None else f"{memory / 2**20:.0f} MiB"
+def _memory(memory: int | None) -> str:
+    return "-" if memory is None else spell_bytes(memory)
 
 
 def _failure(row: CheckRow) -> str:

@@ -13,6 +13,7 @@ from upsize._extras import require
 require("matplotlib.figure", "plot", "Pictures")
 
 from upsize.plot._batch import batch
+from upsize.plot._batch_sizes import plot_batch_sizes
 from upsize.plot._compare import plot_compare
 from upsize.plot._costs import plot_costs
 from upsize.plot._forecast import plot_forecast
@@ -27,6 +28,7 @@ __all__ = [
     "batch",
     "check_picture",
     "plot_accuracy",
+    "plot_batch_sizes",
     "plot_compare",
     "plot_costs",
     "plot_forecast",

@@ -27,9 +27,9 @@ _MOST_EDGES = 16  # with more sizes the edges would hide the bar
 
 def _pixels(plan: Plan) -> dict[Size, Fraction]:
     """Return the share of full-size training's pixels that each size trains on."""
-    whole = plan.total_steps * math.prod(plan.final_size)
-    steps = sorted(plan.steps_by_size.items(), key=lambda item: math.prod(item[0]))
-    return {size: count * math.prod(size) / whole for size, count in steps}
+    full = math.prod(plan.final_size)
+    shares = sorted(plan.share_by_size.items(), key=lambda item: math.prod(item[0]))
+    return {size: share * math.prod(size) / full for size, share in shares}
 
 
 def plot_compare(plans: Mapping[str, Plan], ax: Axes | None = None) -> Axes:

@@ -14,8 +14,8 @@ from torch import Tensor
 from upsize.plot._style import STYLES, style
 from upsize.resize import Resizer
 from upsize.resize._containers import item_of
+from upsize.resize._coordinates import BOXES, KEYPOINTS, box_format
 from upsize.resize._geometry import corners
-from upsize.resize._policies import BOXES, KEYPOINTS, box_format
 from upsize.resize._shown import label
 from upsize.schedule import Size
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from upsize.plot._style import axes, style
@@ -28,6 +29,12 @@ def _staircase(plan: Plan) -> Iterator[tuple[int, float]]:
         else:
             for begin, _, drawn in size.draws(start, stop):
                 yield begin, max(drawn)
+
+
+def _position(plan: Plan, in_epochs: bool, step: int) -> float:
+    """Return where to draw a step."""
+    epoch = plan.epoch_at(step) if in_epochs else None
+    return step if epoch is None else float(epoch)
 
 
 def plot_sizes(plans: Plan | Mapping[str, Plan], ax: Axes | None = None) -> Axes:
@@ -62,16 +69,16 @@ def plot_sizes(plans: Plan | Mapping[str, Plan], ax: Axes | None = None) -> Axes
     if not named:
         raise ValueError("plans must hold at least one plan, not {}")
     ax = axes(ax)
-    in_epochs = all(plan.steps_per_epoch is not None for plan in named.values())
+    in_epochs = all(plan.epoch_at(0) is not None for plan in named.values())
     for number, (name, plan) in enumerate(named.items()):
-        unit = (plan.steps_per_epoch or 1) if in_epochs else 1
+        at = partial(_position, plan, in_epochs)
         starts, sides = [], []
         for start, side in _staircase(plan):
-            starts.append(start / unit)
+            starts.append(at(start))
             sides.append(side)
         # The later, thinner lines leave the earlier ones visible where they coincide.
         ax.step(
-            [*starts, plan.total_steps / unit],
+            [*starts, at(plan.total_steps)],
             [*sides, sides[-1]],
             where="post",
             color=style(number).color,
@@ -83,7 +90,7 @@ def plot_sizes(plans: Plan | Mapping[str, Plan], ax: Axes | None = None) -> Axes
             sizes = [max(size) for size in stage.sizes]
             if len(sizes) > 1:
                 ax.fill_between(
-                    [stage.start / unit, stage.stop / unit],
+                    [at(stage.start), at(stage.stop)],
                     min(sizes),
                     max(sizes),
                     color=style(number).color,

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from upsize.resize._containers import find, item_of
+from upsize.resize._coordinates import coordinates
 from upsize.resize._listed import ImageList
 from upsize.resize._looks import APART, UNKNOWN, alike, standing
 from upsize.resize._policies import CANDIDATE, INPUT
 from upsize.resize._roles import Role
 from upsize.resize._shown import Path, label, spell
 
-__all__ = ["check_covering", "check_labels"]
+__all__ = ["check_covering", "check_labels", "check_moved"]
 
 _SHOWN = 4
 #: A photo has more values than this, and few label maps have as many.
@@ -90,6 +91,27 @@ def check_labels(batch: Any, roles: list[Role], image: Tensor) -> None:
     found = {path: leaf for path, leaf in others.items() if _has_labels(leaf)}
     if found:
         raise ValueError(_refusal(batch, found))
+
+
+def check_moved(roles: list[Role]) -> None:
+    """Refuse coordinates without a policy, beside images of which windows are cut.
+
+    A window moves even those that are fractions of the image.
+
+    Raises:
+        ValueError: Naming the first of them, and the cures.
+    """
+    for path, leaf, role in roles:
+        if role is not None or not isinstance(leaf, Tensor) or leaf.is_nested:
+            continue
+        kind = coordinates(path, leaf, role)
+        if kind:
+            raise ValueError(
+                f"{label(path)} of shape {tuple(leaf.shape)} has the name of {kind}, "
+                'and mode="crop" cuts windows out of the images: say '
+                f'targets={{{spell(path)}: "{kind}"}} if they are in pixels of the '
+                'images, or "keep" if they do not lie in the images'
+            )
 
 
 def _has_labels(leaf: Tensor) -> bool:

@@ -16,11 +16,12 @@ __all__ = ["describe"]
 _SHOWN = 8
 
 
-def describe(roles: list[Role]) -> str:
+def describe(roles: list[Role], verb: str = "resizing") -> str:
     """Say what of a batch is resized, and what is left alone.
 
     Args:
         roles: Every (path, leaf, role), with the images chosen.
+        verb: What happens to them.
 
     Returns:
         For example: resizing batch["image"] 3x64x64, with "mask"; leaving "label".
@@ -45,7 +46,7 @@ def describe(roles: list[Role]) -> str:
         else f"{_some(values)} {key}"
         for key, values in images.items()
     ]
-    text = "resizing " + ", ".join(parts)
+    text = f"{verb} " + ", ".join(parts)
     if targets:
         text += f", with {_some(_names(targets))}"
     return f"{text}; leaving {_some(_names(others))}" if others else text

@@ -10,10 +10,18 @@ from torch import Tensor
 
 from upsize.resize._shown import shown
 
-__all__ = ["Mode", "check_dense", "check_mode", "interpolate"]
+__all__ = [
+    "MODES",
+    "Mode",
+    "check_dense",
+    "check_image_shape",
+    "check_mode",
+    "interpolate",
+    "with_type_of",
+]
 
 Mode = Literal["bilinear", "bicubic", "area", "nearest", "nearest-exact"]
-_MODES: tuple[str, ...] = get_args(Mode)
+MODES: tuple[str, ...] = get_args(Mode)
 _NEAREST = ("nearest", "nearest-exact")
 _ANTIALIASED = ("bilinear", "bicubic")
 
@@ -35,13 +43,13 @@ def interpolate(
         resized = _resize_volume(images, size, mode, antialias)
         if resized.dtype != images.dtype:  # computed in float32, or by autocast
             resized = _cast(resized, images.dtype)
-    return _with_type_of(images, resized)
+    return with_type_of(images, resized)
 
 
 def check_mode(mode: str) -> None:
     """Refuse an unknown mode."""
-    if mode not in _MODES:
-        raise ValueError(f"mode must be one of {', '.join(_MODES)}, not {shown(mode)}")
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, not {shown(mode)}")
 
 
 def check_dense(leaf: Tensor, name: str) -> None:
@@ -54,14 +62,19 @@ def check_dense(leaf: Tensor, name: str) -> None:
         )
 
 
-def _check_images(images: Tensor, mode: Mode, name: str) -> None:
-    """Refuse what ``mode`` cannot resize."""
+def check_image_shape(images: Tensor, name: str) -> None:
+    """Refuse what has no pixels."""
     check_dense(images, name)
     if images.ndim < 2 or 0 in images.shape[-2:]:
         raise ValueError(
             f"{name} must have shape (..., height, width) with at least one pixel, "
             f"not {tuple(images.shape)}"
         )
+
+
+def _check_images(images: Tensor, mode: Mode, name: str) -> None:
+    """Refuse what ``mode`` cannot resize."""
+    check_image_shape(images, name)
     if images.is_complex():
         raise TypeError(
             f"{name} must not be complex, but is {images.dtype}: resize its real and "
@@ -166,7 +179,7 @@ def _cast(resized: Tensor, dtype: torch.dtype) -> Tensor:
     return resized.to(dtype)
 
 
-def _with_type_of(images: Tensor, resized: Tensor) -> Tensor:
+def with_type_of(images: Tensor, resized: Tensor) -> Tensor:
     """Give ``resized`` the subclass of ``images`` and what its ``__dict__`` holds."""
     kind = type(images)
     if (

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from torch import Tensor
 
+from upsize.resize._asked import Rules, changes_beside, changes_listed
 from upsize.resize._choice import Choice, choose
 from upsize.resize._containers import find, parse, replace
-from upsize.resize._covering import check_covering, check_labels
+from upsize.resize._covering import check_covering, check_labels, check_moved
 from upsize.resize._description import describe
-from upsize.resize._interpolate import Mode
 from upsize.resize._listed import ImageList, image_list
 from upsize.resize._looks import UNKNOWN, standing
 from upsize.resize._plain import plain_first
-from upsize.resize._policies import CANDIDATE, INPUT, SizeChange, resize_leaf
+from upsize.resize._policies import CANDIDATE, INPUT, resize_leaf
 from upsize.resize._roles import Role, assign
 from upsize.resize._shown import Path
 from upsize.schedule import Size
-from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
 
-__all__ = ["ParsedBatch", "Rules", "parse_batch", "roles_in"]
+__all__ = ["ParsedBatch", "parse_batch", "roles_in"]
 
 Batch = TypeVar("Batch")
-_ChangeOf: TypeAlias = Callable[[Path, Any, str], SizeChange]
-
-
-class Rules(NamedTuple):
-    """How a resizer finds and resizes images: its fields, checked.
-
-    ``named`` holds the role of each path that ``images`` or ``targets`` names;
-    ``automatic`` says whether other tensors may be images, by their shape and dtype.
-    """
-
-    mode: Mode
-    antialias: bool
-    named: Mapping[Path, str]
-    automatic: bool
 
 
 class _Walk(NamedTuple):
@@ -112,7 +97,8 @@ class ParsedBatch(Generic[Batch]):
     @property
     def description(self) -> str:
         """What is resized, and what is left alone, in one sentence."""
-        return describe(self.roles)
+        verb = "resizing" if self._rules.seed is None else "cropping"
+        return describe(self.roles, verb)
 
     @property
     def has_doubts(self) -> bool:
@@ -139,6 +125,7 @@ class ParsedBatch(Generic[Batch]):
         size: int | tuple[int, int],
         *,
         full: int | tuple[int, int] | None = None,
+        step: int = 0,
     ) -> Batch:
         """Return the batch with its images and targets at ``size``.
 
@@ -146,6 +133,7 @@ class ParsedBatch(Generic[Batch]):
             size: Pixels: (height, width), or one side of a square.
             full: The full size, see :meth:`Resizer.__call__
                 <upsize.resize.Resizer.__call__>`; default: :attr:`size`.
+            step: With ``mode="crop"``, the step whose window is cut out.
 
         Raises:
             TypeError, ValueError: As the resizer's call.
@@ -156,14 +144,21 @@ class ParsedBatch(Generic[Batch]):
         if self._listed is not None:
             whole = full or self.size
             is_same = size == whole
-            change_of = self._shares(tree, self._listed, size, whole)
+            walk = tree, chosen.roles
+            change_of = changes_listed(
+                self._rules, walk, self._listed, size, whole, step
+            )
         else:
             if full is not None:
                 chosen = choose(tree, candidates, full, (full, size))
             image = Size(*chosen.main.shape[-2:])
             is_same = size == image
-            change_of = self._changes(size, full or image, image)
+            change_of = changes_beside(
+                self._rules, chosen.roles, size, full or image, image, step
+            )
         if not is_same:
+            if self._rules.seed is not None:
+                check_moved(chosen.roles)
             known = None if self._rules.automatic else chosen.main
             check_covering(tree, chosen.roles, self._listed, known)
         changed = {}
@@ -182,35 +177,6 @@ class ParsedBatch(Generic[Batch]):
         if self._walk is None:
             return _walk(self._batch, self._rules, self._full)
         return self._walk
-
-    def _changes(self, size: Size, full: Size, image: Size) -> _ChangeOf:
-        """Return what is asked of a leaf beside an image of size ``image``."""
-        mode, antialias, *_ = self._rules
-        same = SizeChange(size, full, image, mode, antialias)
-
-        def change_of(_: Path, leaf: Any, role: str) -> SizeChange:
-            if role != INPUT or not isinstance(leaf, Tensor) or leaf.ndim < 2:
-                return same
-            own = Size(*leaf.shape[-2:])
-            if own == image:
-                return same
-            share = in_ratio(own, size, of=image)
-            return same._replace(size=share, full=own, image=own)
-
-        return change_of
-
-    def _shares(
-        self, tree: Any, listed: ImageList, size: Size, full: Size
-    ) -> _ChangeOf:
-        """Return what is asked of a leaf, by the size of its own image in a list."""
-        mode, antialias, *_ = self._rules
-
-        def change_of(path: Path, leaf: Any, role: str) -> SizeChange:  # noqa: ARG001
-            own = listed.size_of(tree, path)
-            share = in_ratio(own, size, of=full)
-            return SizeChange(share, own, own, mode, antialias)
-
-        return change_of
 
 
 def parse_batch(batch: Batch, rules: Rules, full: Size | None) -> ParsedBatch[Batch]:

@@ -6,26 +6,17 @@ from typing import Any
 
 from torch import Tensor
 
+from upsize.resize._change import SizeChange
+from upsize.resize._coordinates import BOXES, KEYPOINTS, coordinates
 from upsize.resize._looks import APART, standing
 from upsize.resize._parsed_batch import ParsedBatch
-from upsize.resize._policies import (
-    BOXES,
-    INPUT,
-    KEYPOINTS,
-    POINTS,
-    SizeChange,
-    resize_leaf,
-)
+from upsize.resize._policies import INPUT, POINTS, resize_leaf
 from upsize.resize._scaled import parse_scale
-from upsize.resize._shown import Path, label, spell
+from upsize.resize._shown import label, spell
 from upsize.schedule import Size
 from upsize.schedule._ratio import in_ratio
 
 __all__ = ["check_targets", "has_targets", "resize_prepared"]
-
-#: Names of boxes and points in datasets and models that many use.
-_BOXES = ("bbox", "bboxes", "box", "boxes")
-_POINTS = ("keypoint", "keypoints", "kps", "kpts", "landmarks")
 
 
 def has_targets(parsed: ParsedBatch[Any]) -> bool:
@@ -37,7 +28,9 @@ def has_targets(parsed: ParsedBatch[Any]) -> bool:
     )
 
 
-def resize_prepared(parsed: ParsedBatch[Any], size: Size, full: Size) -> Any:
+def resize_prepared(
+    parsed: ParsedBatch[Any], size: Size, full: Size, step: int = 0
+) -> Any:
     """Return a batch at ``size``, whose loader has made some of it small already.
 
     Args:
@@ -45,11 +38,16 @@ def resize_prepared(parsed: ParsedBatch[Any], size: Size, full: Size) -> Any:
         size: The size of the step.
         full: The full size. What has it is resized, whatever size the images have;
             typed boxes and points with this canvas are scaled.
+        step: The step.
 
     Raises:
-        TypeError, ValueError: As the call of a resizer.
+        TypeError, ValueError: As the call of a resizer; for targets of the full size
+            beside windows that the loader has cut.
     """
     mode, antialias, *_ = parsed.rules
+    if parsed.rules.seed is not None:
+        _check_uncut(parsed, full)
+        return parsed.at(size, step=step)
     images, changed = parsed.size, {}
     for path, leaf, role in parsed.roles:
         if not role or role == "keep" or leaf is None:
@@ -71,6 +69,20 @@ def resize_prepared(parsed: ParsedBatch[Any], size: Size, full: Size) -> Any:
         if new is not leaf:
             changed[path] = new
     return parsed.replaced(changed)
+
+
+def _check_uncut(parsed: ParsedBatch[Any], full: Size) -> None:
+    """Refuse targets of the full size beside windows of another size."""
+    images = parsed.size
+    for path, leaf, role in parsed.roles:
+        if images == full or role in (None, "keep", INPUT) or leaf is None:
+            continue
+        if _own_size(leaf, str(role), images) == _size_of(str(role), full):
+            raise ValueError(
+                f"{label(path)} belongs to images of the full size {full}, and the "
+                f"loader has cut windows of {images} out of them, nobody knows where: "
+                "let the dataset cut both, or neither"
+            )
 
 
 def check_targets(parsed: ParsedBatch[Any], full: Size) -> None:
@@ -96,7 +108,7 @@ def check_targets(parsed: ParsedBatch[Any], full: Size) -> None:
                 f'as in targets={{{spell(path)}: "mask"}}, or "keep" if it does not '
                 "cover the images"
             )
-        kind = _coordinates(path, leaf, role)
+        kind = coordinates(path, leaf, role)
         if kind and (first := _first_of_full(kind, leaf, images, full)):
             raise ValueError(
                 f"{label(path)} of shape {tuple(leaf.shape)} has {kind} outside of "
@@ -120,16 +132,6 @@ def _size_of(role: str, full: Size) -> tuple[int, int] | None:
     """Return the size of a leaf beside images of the full size."""
     scale = parse_scale(role)  # "mask/4"
     return full if scale is None else scale.of(full)
-
-
-def _coordinates(path: Path, leaf: Tensor, role: str | None) -> str | None:
-    """Return whether a plain leaf holds boxes or keypoints, by its role or its name."""
-    if hasattr(leaf, "canvas_size") or leaf.ndim < 1 or not leaf.numel():
-        return None
-    name = path[-1] if path and role is None else role
-    if name in _BOXES and leaf.shape[-1] == 4:
-        return BOXES
-    return KEYPOINTS if name in _POINTS and leaf.shape[-1] in (2, 3) else None
 
 
 def _first_of_full(kind: str, leaf: Tensor, images: Size, full: Size) -> Any:

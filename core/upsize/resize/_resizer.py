@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from torch import Tensor
 
+from upsize.resize._asked import Rules
+from upsize.resize._coordinates import BOXES, box_format
 from upsize.resize._geometry import too_thin
-from upsize.resize._interpolate import Mode, check_mode
-from upsize.resize._parsed_batch import ParsedBatch, Rules, parse_batch, roles_in
-from upsize.resize._policies import BOXES, INPUT, box_format
+from upsize.resize._interpolate import MODES, Mode
+from upsize.resize._parsed_batch import ParsedBatch, parse_batch, roles_in
+from upsize.resize._policies import INPUT
 from upsize.resize._roles import image_paths, target_policies
 from upsize.resize._shown import label, shown, spell
 from upsize.schedule import Size
+from upsize.schedule._random_size import check_seed
 from upsize.schedule._size import as_size
 
-__all__ = ["Resizer"]
+__all__ = ["BatchMode", "Resizer"]
 
 Batch = TypeVar("Batch")
 Selector: TypeAlias = Hashable | list[Any]
+BatchMode: TypeAlias = Mode | Literal["crop"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,10 @@ class Resizer:
     keeps its aspect ratio; the targets in item i of a list of as many follow image i.
 
     Args:
-        mode: How images are resized, see :func:`resize`.
+        mode: How images are resized, see :func:`resize`; or "crop", which cuts a window
+            of the size out of them. Images that come in one tensor, all targets of
+            their size and those of a fraction of it have the same window; each image of
+            a list has its own.
         antialias: Whether they are smoothed as they shrink, see :func:`resize`.
         images: Which leaves are images: a key or index, a tuple of them as a path
             ("inputs", 0), or a list of such. A path to a container means every tensor
@@ -77,6 +84,13 @@ class Resizer:
             follow by their type, with a new ``canvas_size``; fastai's ``TensorMask``
             and its normalised points and boxes do, too.
 
+            Under ``mode="crop"`` boxes and keypoints move with the window. None is
+            clipped or dropped: those that lie outside of it have coordinates outside of
+            0 to the size.
+        seed: Draws the windows of ``mode="crop"`` together with the step: a whole number
+            from 0 to 2**64 - 1. Every process cuts the same ones, and so does a resumed
+            run.
+
     Raises:
         TypeError, ValueError: For a bad field, when the resizer is made.
 
@@ -92,14 +106,21 @@ class Resizer:
         True
     """
 
-    mode: Mode = "bilinear"
+    mode: BatchMode = "bilinear"
     antialias: bool = True
     images: Selector | None = None
     targets: Mapping[Any, str] | None = None
+    seed: int = 0
     _rules: Rules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_mode(self.mode)
+        if self.mode not in (*MODES, "crop"):
+            allowed = ", ".join((*MODES, "crop"))
+            raise ValueError(f"mode must be one of {allowed}, not {shown(self.mode)}")
+        try:
+            seed = check_seed(self.seed)
+        except ValueError as error:
+            raise ValueError(f"seed {error}") from None
         if not isinstance(self.antialias, bool):
             raise TypeError(
                 f"antialias must be True or False, not {shown(self.antialias)}"
@@ -111,7 +132,14 @@ class Resizer:
                 f"images and targets both name {', '.join(both)}: name it in one"
             )
         named = images | targets
-        rules = Rules(self.mode, self.antialias, named, automatic=self.images is None)
+        cuts = self.mode == "crop"
+        rules = Rules(
+            "bilinear" if self.mode == "crop" else self.mode,
+            self.antialias,
+            named,
+            automatic=self.images is None,
+            seed=seed if cuts else None,
+        )
         object.__setattr__(self, "_rules", rules)
 
     def __call__(
@@ -120,6 +148,7 @@ class Resizer:
         size: int | tuple[int, int],
         *,
         full: int | tuple[int, int] | None = None,
+        step: int = 0,
     ) -> Batch:
         """Return the batch with its images and named targets at ``size``.
 
@@ -130,6 +159,7 @@ class Resizer:
                 tensors; default: that of the largest image. What looks like an image,
                 and any target, passes untouched if it has ``size`` already. For images in a list the
                 full size that ``size`` is a share of; default: theirs, if all have one.
+            step: With ``mode="crop"``, the step whose window is cut out.
 
         Returns:
             The same containers with new tensors. A container in which nothing changed,
@@ -149,8 +179,11 @@ class Resizer:
             >>> small, same = Resizer()((images, labels), (112, 160))
             >>> small.shape, same is labels
             (torch.Size([8, 3, 112, 160]), True)
+            >>> window = Resizer(mode="crop")(images, 160, step=7)
+            >>> torch.equal(window, images[..., 46:206, 33:193])
+            True
         """
-        return self.read(batch).at(size, full=full)
+        return self.read(batch).at(size, full=full, step=step)
 
     def read(
         self, batch: Batch, *, full: int | tuple[int, int] | None = None

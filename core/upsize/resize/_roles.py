@@ -11,9 +11,10 @@ from torch import Tensor
 
 from upsize.resize._container_types import holds_tensors, not_a_container
 from upsize.resize._containers import Leaves
+from upsize.resize._coordinates import BOXES, KEYPOINTS
 from upsize.resize._listed import looks_listed
 from upsize.resize._looks import APART, IMAGE, standing
-from upsize.resize._policies import BOXES, CANDIDATE, INPUT, KEYPOINTS, POINTS, POLICIES
+from upsize.resize._policies import CANDIDATE, INPUT, POINTS, POLICIES
 from upsize.resize._scaled import check_policy
 from upsize.resize._shown import Path, label, shown, spell
 from upsize.schedule import Size

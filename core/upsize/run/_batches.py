@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-__all__ = ["Batches", "innermost", "length_of"]
+__all__ = ["Batches", "innermost", "last_is_short", "length_of"]
 
 
 class Batches:
@@ -81,3 +81,20 @@ def innermost(loader: Any) -> Any:
     while not isinstance(loader, DataLoader) and hasattr(loader, "iterable"):
         loader = loader.iterable
     return loader
+
+
+def last_is_short(batch_sampler: Any) -> bool:
+    """Return whether the last batch of a batch sampler is known to be a short one.
+
+    Example:
+        >>> from torch.utils.data import BatchSampler
+        >>> [last_is_short(BatchSampler(range(9), 3, False)), last_is_short([[0, 1], [2]])]
+        [False, False]
+        >>> last_is_short(BatchSampler(range(10), 3, False))
+        True
+    """
+    size = getattr(batch_sampler, "batch_size", None)
+    if not size or getattr(batch_sampler, "drop_last", True):
+        return False
+    samples = length_of(getattr(batch_sampler, "sampler", None))
+    return samples is not None and samples % size != 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from upsize.run._position import Position, advance
+from upsize.run._position import Ahead, Position, advance, left_in_window
 from upsize.run._windows import StepWatch
 
 __all__ = ["BatchCounter"]
@@ -37,6 +37,8 @@ class BatchCounter:
     """
 
     unit = "optimizer steps"
+    #: Whether the end of a pass over a loader ends an accumulation window.
+    ends_with_pass = True
 
     def __init__(
         self,
@@ -46,12 +48,10 @@ class BatchCounter:
         *,
         by_epochs: bool = False,
     ) -> None:
-        self.total_steps, self.accumulate, self.batches = (
-            total_steps,
-            accumulate,
-            batches,
-        )
-        self.steps_per_epoch = None if batches is None else -(-batches // accumulate)
+        self.total_steps, self.accumulate = total_steps, accumulate
+        #: What else :meth:`Schedule.plan` is to know of the length of the run.
+        self.length: dict[str, Any] = {}
+        self._batches = batches
         self.by_epochs = by_epochs
         self.load(Position())
         #: Whether a pass without batches is the rest of a resumed epoch, which was over.
@@ -60,8 +60,30 @@ class BatchCounter:
         self._seen = self._stepped = False
         self._watch: StepWatch | None = StepWatch(accumulate, self.cure)
         self._steppers: set[int] = set()
+        #: Whether batches are merged.
+        self.merges = False
         #: A warning about how often steps are counted, for the loop to give.
         self.notice: str | None = None
+        # Batches of the loader that the current one holds.
+        self._taken = 1
+
+    @property
+    def batches(self) -> int | None:
+        """Batches in the current epoch; ``None``: not known."""
+        return self.batches_from(self.position.epoch_step)
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """Steps in an epoch; ``None``: not known, or not always the same."""
+        return self._steps_from(0)
+
+    def batches_from(self, epoch_step: int) -> int | None:  # noqa: ARG002
+        """Return the batches in an epoch, by the step that it begins with."""
+        return self._batches
+
+    def _steps_from(self, epoch_step: int) -> int | None:
+        batches = self.batches_from(epoch_step)
+        return None if batches is None else -(-batches // self.accumulate)
 
     @property
     def is_left(self) -> bool:
@@ -71,6 +93,8 @@ class BatchCounter:
 
     def cure(self, batches: int) -> str:
         """Return what to give for accumulation windows of some batches."""
+        if self.merges:
+            return "with merge=, step the optimizer where resize.ends_window is true"
         return f"give accumulate={batches}"
 
     def load(self, position: Position) -> None:
@@ -94,31 +118,94 @@ class BatchCounter:
                 within an epoch, a loader of the whole epoch draws from its first batch,
                 which the loop skips; a shorter loader draws the rest of the epoch.
         """
+        return (each.step for each in self.windows_ahead(batches))
+
+    def windows_ahead(self, batches: int | None) -> Iterator[Ahead]:
+        """Yield step and accumulation window of each batch to come, without end.
+
+        Args:
+            batches: See :meth:`ahead`.
+        """
         position, left = self.upcoming(), batches
         if None in (batches, self.batches) or batches == self.batches:
-            for _ in range(self._skipped):
-                yield position.step
+            for number in range(self._skipped):
+                yield Ahead(self._step_of_skipped(number, position), 0)
             left = None if batches is None else batches - self._skipped
         if not self.by_epochs:
             left = None
-        is_full = False
+        is_full, beyond = False, 0
         while True:
-            yield position.step - is_full
+            yield Ahead(
+                position.step - is_full, self._window(position, is_full, beyond, left)
+            )
             if not is_full:
-                position = advance(position, self.accumulate, self.batches)
-                is_full = left is not None and position.batch == 0
+                batches_now = self.batches_from(position.epoch_step)
+                position = advance(position, self.accumulate, batches_now)
+                is_full, beyond = left is not None and position.batch == 0, 0
+            else:
+                beyond += 1
             if left is not None:
                 left -= 1
                 if left <= 0:
-                    position, is_full, left = self._ended(position), False, batches
+                    position, is_full = self._ended(position), False
+                    left = self._pass_after(batches, position)
+
+    def _step_of_skipped(self, number: int, position: Position) -> int:  # noqa: ARG002
+        """Return the step of a batch that a resumed epoch draws and does not train."""
+        return position.step
+
+    def _pass_after(self, batches: int | None, position: Position) -> int | None:  # noqa: ARG002
+        """Return the batches of the pass after one, at the begin of its epoch."""
+        return batches
+
+    def ends_window(self, in_pass: int | None = None) -> bool:
+        """Return whether an accumulation window ends with the next or current batch.
+
+        Args:
+            in_pass: Batches of the pass that are left with it; ``None``: not known.
+        """
+        left = self._window(self.position, self._is_full, self.beyond, in_pass)
+        return left <= self._taken
+
+    def left(self, in_pass: int | None = None) -> int:
+        """Return how many batches of the accumulation window a loop has not drawn.
+
+        Args:
+            in_pass: Batches of the pass that are not drawn; ``None``: not known.
+        """
+        return self._window(self.upcoming(), self._is_full, self.beyond, in_pass)
+
+    def _window(
+        self, position: Position, is_full: bool, beyond: int, in_pass: int | None
+    ) -> int:
+        """Return the batches of a window that are left; further ones have their own."""
+        if is_full:
+            left = self.accumulate - beyond % self.accumulate
+        else:
+            batches = self.batches_from(position.epoch_step)
+            left = left_in_window(position, self.accumulate, batches)
+        return (
+            left if in_pass is None or not self.ends_with_pass else min(left, in_pass)
+        )
 
     def draw_rest(self) -> None:
         """Note that loaders draw the rest of a resumed epoch, whatever their length."""
         self._skipped = 0
 
+    def last(self) -> Position:
+        """Return the position of the last batch of the loader in the current one."""
+        held, position = self._taken - 1, self.position
+        if not held:
+            return position
+        return position._replace(
+            batch=position.batch + held, window=position.window + held
+        )
+
     def next(self) -> Position:
         """Return the position after the current batch."""
-        return advance(self.position, self.accumulate, self.batches)
+        position = self.position if self._taken == 1 else self.last()
+        batches = self.batches_from(position.epoch_step)
+        return advance(position, self.accumulate, batches)
 
     def upcoming(self) -> Position:
         """Return the position of the next batch that a loader draws."""
@@ -145,8 +232,13 @@ class BatchCounter:
         self.position = self._ended(position)
         return True
 
-    def take(self) -> None:
-        """Note that the loop has drawn a batch, which is now the current one."""
+    def take(self, batches: int = 1) -> None:
+        """Note that the loop has drawn a batch, which is now the current one.
+
+        Args:
+            batches: Batches of the loader that it holds.
+        """
+        self._taken = batches
         self._current, self._left, self._stepped = True, False, False
         self._steppers.clear()
 
@@ -162,16 +254,20 @@ class BatchCounter:
         """
         self._current, self.may_be_rest, self._skipped = False, False, 0
         if self._is_full:
-            self.beyond += 1
+            self.beyond, self._taken = self.beyond + self._taken, 1
             return
-        before, self.position = self.position, self.next()
+        before, self.position, held = self.position, self.next(), self._taken - 1
+        self._taken = 1
         if self._watch is not None and self._in_pass:
             at_end = at_end or self.position.batch == 0
+            for _ in range(held):  # no optimizer steps with them
+                self._watch.count((), ends_window=False)
             self._compare(self._watch, self.position.step > before.step, at_end)
         if self.by_epochs and self._in_pass and self.position.batch == 0:
-            assert self.steps_per_epoch is not None
+            planned = self._steps_from(before.epoch_step)
+            assert planned is not None
             # An accelerator may not end its window with the planned epoch.
-            step = max(self.position.step, before.epoch_step + self.steps_per_epoch)
+            step = max(self.position.step, before.epoch_step + planned)
             self.position, self._is_full = Position(step, epoch_step=step), True
 
     def settle(self, *, at_end: bool = False) -> None:
@@ -214,8 +310,9 @@ class BatchCounter:
         """Return the beginning of the next epoch."""
         step = position.step + (position.window > 0)
         if self.by_epochs and (position.batch or is_short):
-            assert self.steps_per_epoch is not None
-            step = max(step, position.epoch_step + self.steps_per_epoch)
+            planned = self._steps_from(position.epoch_step)
+            assert planned is not None
+            step = max(step, position.epoch_step + planned)
         return Position(step, epoch_step=step)
 
     @contextmanager

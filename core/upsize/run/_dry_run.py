@@ -36,7 +36,7 @@ def restoring_random_state(devices: set[torch.device]) -> Iterator[None]:
 
 @contextmanager
 def restoring_model(model: nn.Module) -> Iterator[None]:
-    """Restore buffers, attributes and random state, whatever happens inside.
+    """Restore buffers, attributes, hooks and random state, whatever happens inside.
 
     Parameters and their ``.grad`` are not copied: code inside must use
     :func:`torch.autograd.grad`, never ``backward``. Objects that attributes refer to
@@ -47,7 +47,10 @@ def restoring_model(model: nn.Module) -> Iterator[None]:
         for module in model.modules():
             buffers = module._buffers.values()
             changes.save_values(buffer for buffer in buffers if buffer is not None)
-            for held in (module._buffers, module.__dict__):
+            # A first call may add hooks, and an attribute that says so.
+            own = module.__dict__.items()
+            hooks = [v for k, v in own if "_hooks" in k and isinstance(v, dict)]
+            for held in (module._buffers, *hooks, module.__dict__):
                 changes.callback(_refill, held, dict(held))
         yield
 

@@ -8,7 +8,7 @@ from upsize.run._counter import BatchCounter
 from upsize.schedule import Plan, Schedule
 from upsize.schedule._warn import warn
 
-__all__ = ["EpochLengths", "counts_epochs"]
+__all__ = ["EpochLengths", "counts_epochs", "wrong_samples"]
 
 _EACH = "each loop over batches() counts as one epoch"
 
@@ -123,4 +123,13 @@ def _left_epoch(done: int, planned: int, batches: int) -> str:
         f"steps_per_epoch={planned} batches, and this one has {batches}, not the rest: "
         f"{_EACH}; if yours end early, give the batches that they train on as "
         "steps_per_epoch"
+    )
+
+
+def wrong_samples(samples: object, epoch: object) -> str:
+    """Return the error for a loader that has not the samples of the plan."""
+    return (
+        f"the loader draws {samples} samples in an epoch, and the plan has {epoch}: give "
+        f"samples_per_epoch={samples}, as many as this process draws, without those that "
+        "drop_last drops"
     )

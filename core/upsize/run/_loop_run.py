@@ -12,14 +12,23 @@ from upsize.run._batch_steps import BatchSteps
 from upsize.run._batches import Batches, innermost, length_of
 from upsize.run._counter import BatchCounter
 from upsize.run._epochs import EpochLengths, counts_epochs
+from upsize.run._grown_counter import batches_of
+from upsize.run._merge import Merging, micro_batches
 from upsize.run._options import Options
 from upsize.run._position import Position
 from upsize.run._resume import moved_position
 from upsize.run._state import LoopState, read_state
 from upsize.run._training_run import TrainingRun
 from upsize.schedule import Plan, Size
+from upsize.schedule._warn import warn
 
 __all__ = ["LoopRun"]
+
+_NOT_WEIGHED = (
+    "merge= has made one batch of several, and nothing asked for its loss_weight: a mean "
+    "loss must count as often as the batches that it holds, so write (loss * "
+    "resize.loss_weight).backward() in the place of loss / accumulate"
+)
 
 
 class LoopRun:
@@ -32,6 +41,9 @@ class LoopRun:
         counter: Counts the batches.
         settings: More arguments of :class:`~upsize.run.TrainingRun`.
     """
+
+    #: Whether the loop itself has to weigh the losses of merged batches.
+    weighs_losses = True
 
     def __init__(
         self, options: Options, counter: BatchCounter, **settings: Any
@@ -47,6 +59,18 @@ class LoopRun:
         self._ends_by_steps = not counter.by_epochs
         self._lengths = EpochLengths(counter)
         self._finished = False
+        # Whether a sized loader has asked for the batches of a plan that grows.
+        self._is_drawn = self.plan.grow is None
+        # Of the current batch of a pass, as it was drawn: whether its window ends.
+        self._ends_window: bool | None = None
+        # Whether somebody weighs the losses of merged batches, or was told to.
+        self._is_weighed = not self.weighs_losses
+        if options.merge_rule is not None and counter.accumulate == 1:
+            raise ValueError(
+                f"merge={options.merge} merges the batches of an accumulation window, and "
+                "each batch is one: accumulate gradients, or leave out merge="
+            )
+        counter.merges = options.merge_rule is not None
         if self._ends_by_steps and counter.batches is not None:
             counter.by_epochs = counts_epochs(options.schedule, self.plan)
 
@@ -85,6 +109,68 @@ class LoopRun:
     def mismatched(self) -> int:
         """Batches that came from a sized loader at another size than their step's."""
         return self._run.mismatched
+
+    @property
+    def grown_plan(self) -> Plan | None:
+        """The plan, if its batches grow while images are small, else ``None``."""
+        return None if self.plan.grow is None else self.plan
+
+    def batches_ahead(self, batches: int | None = None) -> Iterator[tuple[Size, int]]:
+        """Yield size and images of each batch to come, without end.
+
+        Args:
+            batches: See :meth:`sizes_ahead`.
+        """
+        self._is_drawn = True
+        return self._run.batches_ahead(batches)
+
+    def batches_of(self, samples: int) -> int:
+        """Return the batches of the next pass over a loader, in a plan that grows.
+
+        Args:
+            samples: Samples that the loader draws: those of an epoch, or of its rest.
+
+        Raises:
+            ValueError: When it is neither.
+        """
+        return batches_of(self._counter, self.plan, samples)
+
+    @property
+    def merging(self) -> Merging | None:
+        """Which batches are merged; ``None``: none are."""
+        return self._run.merging
+
+    @property
+    def loss_weight(self) -> float:
+        """What to multiply the mean loss of the current batch by, to accumulate it.
+
+        The share of the batches of an accumulation window that the current one holds:
+        1 / ``accumulate``, and more where ``merge`` has merged several.
+        """
+        self._is_weighed = True
+        return self._run.micro_batch.weight
+
+    @property
+    def ends_window(self) -> bool:
+        """Whether the optimizer steps after the current batch.
+
+        The last batch of an epoch ends a window as well. Where neither
+        ``steps_per_epoch`` nor the loader has told which one that is, step after the
+        loop, if this is still ``False`` then.
+        """
+        if self._ends_window is None:
+            return self._counter.ends_window()
+        return self._ends_window
+
+    def windows_ahead(
+        self, batches: int | None = None
+    ) -> Iterator[tuple[Size | None, int]]:
+        """Yield size and accumulation window of each batch to come, without end.
+
+        Args:
+            batches: See :meth:`sizes_ahead`.
+        """
+        return self._run.windows_ahead(batches)
 
     def sizes_ahead(self, batches: int | None = None) -> Iterator[Size]:
         """Yield the size of each batch to come, without end and without counting any.
@@ -126,6 +212,11 @@ class LoopRun:
             The step of each batch, by its number.
         """
         counter = self._counter
+        if self.grown_plan is not None:
+            raise ValueError(
+                "size_stage numbers batches of one length, and those of this run grow: "
+                "draw them by a sized loader, or train with a constant batch_size"
+            )
         self._run.expect_sizes()
         start = counter.upcoming() if from_now else Position()
         return BatchSteps(counter.accumulate, counter.batches, start)
@@ -142,11 +233,19 @@ class LoopRun:
 
         Raises:
             ValueError: When the images are smaller than the full size, or the batch has
-                none.
+                none. When batches are merged, which only :meth:`batches` can do.
 
         Warns:
             UserWarning: Once, when the images are larger than the full size.
         """
+        if self._run.merging is not None:
+            raise ValueError(
+                "merge= makes one batch of several, so take them from "
+                "resize.batches(loader), or leave out merge="
+            )
+        if not self._is_drawn:
+            self._check_drawn()
+        self._ends_window = None
         return self._run.train(batch)
 
     def batches(self, loader: Iterable[Any]) -> Batches:
@@ -177,24 +276,66 @@ class LoopRun:
         left = self._lengths.begin(length)
         inside = innermost(loader)
         self._run.draw_from(inside if hasattr(inside, "dataset") else None)
+        merging, taken = self._run.merging, 0
+        self._ends_window, accumulates = None, counter.accumulate > 1
+        given = loader if merging is None else self._micro_batches(loader, length, left)
         with counter.watching():
-            for batch in loader:
-                counter.settle()
-                self._lengths.check(length, left)
-                resized = self._run.train(batch)
-                counter.take()
+            for batch in given:
+                batches = 1
+                if merging is None:
+                    self._settle(length, left)
+                    resized = self._run.train(batch)
+                    counter.take()
+                else:
+                    resized, batches = batch
+                    counter.take(batches)
+                if accumulates:
+                    in_pass = None if length is None else length - taken
+                    self._ends_window = counter.ends_window(in_pass)
+                if merging is not None:
+                    self._run.note_micro_batch(batches, ends_window=self._ends_window)
                 try:
                     yield resized
                 except GeneratorExit:
                     counter.leave()
                     self._run.end_epoch()
+                    if merging is not None and not isinstance(loader, Iterator):
+                        merging.begin()  # what is left, nobody takes
                     raise
+                taken += batches
+                if batches > 1 and not self._is_weighed:
+                    self._is_weighed = True
+                    warn(_NOT_WEIGHED)
             counter.settle(at_end=True)
         self._run.agree()  # without a batch, the other processes still wait for this one
         self._lengths.check(length, left)
         self._lengths.end(left)
         self._run.end_epoch()
         self._end()
+
+    def _settle(self, length: int | None, left: int) -> None:
+        """Count the batch before the one that was drawn.
+
+        Args:
+            length: Batches of the pass; ``None``: not known.
+            left: Batches that the plan has for the pass.
+        """
+        if not self._is_drawn:
+            self._check_drawn()
+        self._counter.settle()
+        self._lengths.check(length, left)
+
+    def _micro_batches(
+        self, loader: Iterable[Any], length: int | None, left: int
+    ) -> Iterator[tuple[Any, int]]:
+        """Yield each batch of a pass at its size, and the batches that it holds."""
+
+        def window(drawn: int) -> int:
+            return self._counter.left(None if length is None else length - drawn)
+
+        return micro_batches(
+            loader, self._run, lambda: self._settle(length, left), window
+        )
 
     def step(self) -> None:
         """Count a batch as done; :meth:`batches` calls it for you.
@@ -212,6 +353,7 @@ class LoopRun:
             ...     print(images.shape[-1], end=" ")
             32 32 32 32 64 64 64 64
         """
+        self._ends_window = None
         self._counter.count()
         self._end()
 
@@ -273,8 +415,17 @@ class LoopRun:
         position = moved_position(
             saved, self.plan, counter, by_steps=self._ends_by_steps
         )
-        self._run.resume(saved, at=(saved.step, position.step))
-        counter.load(position)
+        found = [position]
+
+        def place(plan: Plan) -> tuple[int, int]:
+            # Batches that grow are cut by the sizes of the plan to continue with.
+            found[0] = moved_position(
+                saved, plan, counter, by_steps=self._ends_by_steps
+            )
+            return saved.step, found[0].step
+
+        self._run.resume(saved, at=place)
+        counter.load(found[0])
 
     def preallocate(
         self,
@@ -311,6 +462,15 @@ class LoopRun:
             True
         """
         self._run.preallocate(model, batch, forward=forward)
+
+    def _check_drawn(self) -> None:
+        """Refuse batches of another loader than one that lets its batches grow."""
+        if self.grown_plan is not None:
+            raise ValueError(
+                "batch_size=Grow(...) changes how many images a batch has, which only "
+                "the batch sampler of a sized loader can do: write loader = "
+                "sized(loader, resize), or give a constant batch_size"
+            )
 
     def _end(self) -> None:
         """End the run with the last step of its plan."""

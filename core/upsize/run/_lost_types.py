@@ -201,9 +201,14 @@ class TypedBatch:
             return self.parsed.size
         return Size(*self._first.shape[-2:])
 
-    def at(self, size: int | tuple[int, int]) -> Any:
-        """Return the batch at a size, of plain tensors where it came with them."""
-        return self.plain(self.parsed.at(size))
+    def at(self, size: int | tuple[int, int], *, step: int = 0) -> Any:
+        """Return the batch at a size, of plain tensors where it came with them.
+
+        Args:
+            size: See :meth:`~upsize.resize.ParsedBatch.at`, as ``step``.
+            step: The step of a window.
+        """
+        return self.plain(self.parsed.at(size, step=step))
 
     def plain(self, batch: Any) -> Any:
         """Return what was made of the batch with its types, without them."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from upsize.resize import Resizer
+from upsize.run._merge_rule import Merge, MergeRule
 from upsize.schedule import Plan, Ramp, Schedule, Size
 from upsize.schedule._base import check_schedule
 
@@ -51,10 +52,17 @@ class Options:
             batch what of it is resized.
         follow: Regularization that follows the size; restored when training ends, also
             by an exception or Ctrl-C.
+        merge: Whether small images are trained on in fewer, larger micro-batches of
+            the same accumulation window, where gradients are accumulated. ``True``: as
+            many batches in one as have no more pixels than a batch at full size. A
+            number: the same, and at most so many images. ``{size: images}``: at most so
+            many images at each size.
 
     Raises:
-        TypeError: When ``schedule`` is not a schedule.
-        ValueError: When ``final_size`` is not the one that the schedule names.
+        TypeError: When ``schedule`` is not a schedule, or ``merge`` none of these.
+        ValueError: When ``final_size`` is not the one that the schedule names,
+            ``merge`` allows no images, or ``resize_valid`` stands beside a resizer that
+            cuts windows.
 
     Example:
         >>> Options(Ramp(final_size=224)).full_size
@@ -72,11 +80,24 @@ class Options:
     log: str | None = "image_size"
     verbose: bool = True
     follow: SizeFollower | None = None
+    merge: Merge = False
 
     def __post_init__(self) -> None:
         check_schedule(self.schedule, self.final_size)
+        if self.resize_valid and self.resizer.mode == "crop":
+            raise ValueError(
+                'resize_valid=True shrinks validation images, and mode="crop" cuts '
+                "windows out of those of training: leave it out, and validate whole "
+                "images"
+            )
+        self.merge_rule  # noqa: B018 - refuses what it cannot be
 
     @property
     def full_size(self) -> Size | None:
         """The given full size; ``None``: the size of the first batch's images."""
         return self.schedule.full_size(self.final_size)
+
+    @property
+    def merge_rule(self) -> MergeRule | None:
+        """How many batches are merged; ``None``: none are."""
+        return None if self.merge is False else MergeRule(self.merge)

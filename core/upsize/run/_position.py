@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-__all__ = ["Counter", "Position", "advance"]
+__all__ = ["Ahead", "Counter", "Position", "advance", "left_in_window"]
 
 
 class Counter(Protocol):
@@ -74,3 +74,34 @@ def advance(position: Position, accumulate: int, batches: int | None) -> Positio
     if at_end:
         return Position(step, epoch_step=step)
     return Position(step, batch, window, position.epoch_step)
+
+
+class Ahead(NamedTuple):
+    """A batch that a loader is about to draw.
+
+    Attributes:
+        step: The step that takes it.
+        left: Batches of its accumulation window from this one on, itself included; 0:
+            it is drawn and not trained on, as in an epoch that is resumed.
+    """
+
+    step: int
+    left: int
+
+
+def left_in_window(position: Position, accumulate: int, batches: int | None) -> int:
+    """Return how many batches of an accumulation window are not trained yet.
+
+    Args:
+        position: Where the run is.
+        accumulate: Batches in an accumulation window.
+        batches: Batches in an epoch, which ends a window; ``None``: not known.
+
+    Example:
+        >>> left_in_window(Position(step=2, batch=4), accumulate=4, batches=5)
+        1
+        >>> left_in_window(Position(step=2, batch=9, window=1), 4, None)
+        3
+    """
+    left = accumulate - position.window
+    return left if batches is None else max(min(left, batches - position.batch), 1)

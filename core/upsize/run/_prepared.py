@@ -18,7 +18,9 @@ class PreparedBatches:
         self._checked: set[Size] = set()
         self._has_targets = False
 
-    def resized(self, batch: Any, found: Reading, size: Size, full: Size) -> Any:
+    def resized(
+        self, batch: Any, found: Reading, size: Size, full: Size, step: int
+    ) -> Any:
         """Return a batch of a sized loader at a size.
 
         Args:
@@ -26,6 +28,7 @@ class PreparedBatches:
             found: The batch as it was read.
             size: The size of the step.
             full: The full size.
+            step: The step.
 
         Raises:
             ValueError: At the first batch of a size, for targets of the full size that
@@ -40,5 +43,5 @@ class PreparedBatches:
             check_targets(parsed, full)
             self._checked.add(size)
             self._has_targets = self._has_targets or has_targets(parsed)
-        new = resize_prepared(parsed, size, full)
+        new = resize_prepared(parsed, size, full, step)
         return found.plain(new) if isinstance(found, TypedBatch) else new

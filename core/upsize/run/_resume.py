@@ -8,12 +8,13 @@ from typing import Any
 from upsize.run._counter import BatchCounter
 from upsize.run._position import Counter, Position
 from upsize.run._state import LoopState, State
-from upsize.schedule import Plan, Schedule
+from upsize.schedule import Grow, Plan, Schedule
+from upsize.schedule._moved import moved
 from upsize.schedule._shown import shown
 from upsize.schedule._stage import stages_of
 from upsize.schedule._warn import warn
 
-__all__ = ["moved", "moved_position", "never_shrinking", "rest", "resumed"]
+__all__ = ["moved_position", "never_shrinking", "rest", "resumed"]
 
 
 def resumed(saved: State, mine: Plan, unit: str, schedule: Schedule) -> Plan:
@@ -53,14 +54,25 @@ def resumed(saved: State, mine: Plan, unit: str, schedule: Schedule) -> Plan:
             f"the state is {saved.step} steps into a run of {longest}: it is "
             "broken, or from a longer run"
         )
-    length = (mine.total_steps, mine.steps_per_epoch)
-    if length == (saved.plan.total_steps, saved.plan.steps_per_epoch):
+    if _length(mine) != _length(saved.plan):
+        warn(
+            f"the saved run has {saved.plan.total_steps} steps and this one "
+            f"{mine.total_steps}: each step trains at the larger of both plans' sizes"
+        )
+    elif _batches(mine) == _batches(saved.plan):
         return saved.plan
-    warn(
-        f"the saved run has {saved.plan.total_steps} steps and this one "
-        f"{mine.total_steps}: each step trains at the larger of both plans' sizes"
-    )
     return mine.never_below(saved.plan)
+
+
+def _length(plan: Plan) -> tuple[int, int | None]:
+    """Return the steps of a run and of its epochs, before the batch grows."""
+    plain = plan.plain or plan
+    return plain.total_steps, plain.steps_per_epoch
+
+
+def _batches(plan: Plan) -> tuple[int | None, int | None, Grow | None]:
+    """Return what cuts the epochs of a plan into batches."""
+    return plan.samples_per_epoch, plan.batch_size, plan.grow
 
 
 def _other(value: Any, than: Any) -> str:
@@ -68,34 +80,6 @@ def _other(value: Any, than: Any) -> str:
     if isinstance(value, dict):
         value = dict(each for each in value.items() if each not in than.items())
     return shown(value)
-
-
-def moved(step: int, saved: Plan, plan: Plan) -> int:
-    """Convert a step of a saved run to a run with epochs of another length.
-
-    Args:
-        step: Steps that the saved run has done.
-        saved: The plan of the saved run.
-        plan: The plan of the run that resumes it, with another batch size or number of
-            processes and so with other steps per epoch.
-
-    Returns:
-        The step at the same epoch; ``step`` itself if epochs have the same length or
-        an unknown one.
-
-    Example:
-        >>> from upsize.schedule import Ramp
-        >>> ramp = Ramp(final_size=224)
-        >>> moved(
-        ...     600, ramp.plan(epochs=10, steps_per_epoch=100),
-        ...     ramp.plan(epochs=10, steps_per_epoch=50),
-        ... )
-        300
-    """
-    if saved.steps_per_epoch is None or plan.steps_per_epoch is None:
-        return step
-    # Rounded up, so that no size is smaller than the one before.
-    return -(-step * plan.steps_per_epoch // saved.steps_per_epoch)
 
 
 def moved_position(
@@ -113,7 +97,7 @@ def moved_position(
         ValueError: When the state was saved within an accumulation window of another
             length.
     """
-    accumulate, mine = counter.accumulate, counter.batches
+    accumulate = counter.accumulate
     if saved.accumulate != accumulate and saved.window:
         raise ValueError(
             f"the state was saved after {saved.window} of {saved.accumulate} "
@@ -122,7 +106,12 @@ def moved_position(
             "after an optimizer step"
         )
     theirs = saved.plan.steps_per_epoch
-    same = theirs == counter.steps_per_epoch or None in (theirs, mine)
+    if saved.plan.samples_per_epoch is None or plan.samples_per_epoch is None:
+        same = theirs == counter.steps_per_epoch or None in (theirs, counter.batches)
+    else:
+        same = _batches(saved.plan) == _batches(plan)
+        # Batches that grow are cut by the stages.
+        same = same and (plan.grow is None or plan.stages == saved.plan.stages)
     if same and saved.accumulate == accumulate:
         return saved.position
     step = now = moved(saved.step, saved.plan, plan)
@@ -132,6 +121,7 @@ def moved_position(
         now = saved.step
         start = max(now - (step - start), 0)
     batch = (now - start) * accumulate
+    mine = counter.batches_from(start)
     if mine is not None and batch >= mine:
         return Position(now, epoch_step=now)
     return Position(now, batch, epoch_step=start)
@@ -173,7 +163,7 @@ def never_shrinking(plan: Plan, saved: Plan, done: int, now: int) -> Plan:
     if None in (saved.steps_per_epoch, plan.steps_per_epoch) or (
         saved.steps_per_epoch == plan.steps_per_epoch
     ):
-        return plan  # resumed() has compared the same steps
+        return plan  # resumed() has compared the same steps, or shares of samples
     last = next(
         (stage for stage in saved.stages if done < stage.stop), saved.stages[-1]
     )
@@ -185,12 +175,17 @@ def never_shrinking(plan: Plan, saved: Plan, done: int, now: int) -> Plan:
 
 def _check_stages(saved: Plan, schedule: Schedule) -> None:
     """Refuse a plan whose stages are not those of its own schedule."""
+    saved = (
+        saved.plain or saved
+    )  # a grown plan has checked itself against its plain one
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a run below full size
         fresh = schedule.plan(
             total_steps=saved.total_steps,
             steps_per_epoch=saved.steps_per_epoch,
             final_size=saved.final_size,
+            samples_per_epoch=saved.samples_per_epoch,
+            batch_size=saved.batch_size,
         )
     # The plan of a resumed run says so, and its sizes may be larger.
     is_fresh = saved.description == fresh.description

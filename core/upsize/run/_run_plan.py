@@ -11,9 +11,10 @@ from torch import nn
 from upsize.run._compiled import warn_of_recompiles
 from upsize.run._options import Options
 from upsize.run._position import Counter
-from upsize.run._resume import moved, never_shrinking, rest, resumed
+from upsize.run._resume import never_shrinking, rest, resumed
 from upsize.run._state import State
 from upsize.schedule import Plan, Size
+from upsize.schedule._moved import moved
 
 __all__ = ["RunPlan"]
 
@@ -84,6 +85,34 @@ class RunPlan:
         steps = (step + self._shift for step in self._counter.ahead(batches))
         return map(self.plan.size_at, steps)
 
+    def windows(self, batches: int | None) -> Iterator[tuple[Size | None, int]]:
+        """Yield size and accumulation window of each batch that a loader draws.
+
+        Args:
+            batches: Batches in a pass over the loader, if that is known.
+
+        Yields:
+            The size, ``None`` until there is a plan, and the batches that are left in
+            the window, see :class:`~upsize.run._position.Ahead`.
+        """
+        counter: Any = self._counter
+        for step, left in counter.windows_ahead(batches):
+            if self.plan is None:
+                yield None, left
+                continue
+            self.step()  # finds the shift, and may change the plan
+            yield self.plan.size_at(step + self._shift), left
+
+    def batches_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
+        """Yield size and images of each batch that a loader is about to draw.
+
+        Args:
+            batches: Batches in a pass over the loader, if that is known.
+        """
+        for step in self._counter.ahead(batches):
+            assert self.plan is not None
+            yield self.plan.size_at(step), self.plan.batch_at(step)
+
     def make(self, final: Size) -> Plan:
         """Make the plan, or continue with the saved one.
 
@@ -95,22 +124,22 @@ class RunPlan:
                 saved state is of another run.
         """
         counter, saved = self._counter, self._saved
-        total_steps = counter.total_steps
+        # What a run knows of its samples, where its counter counts them.
+        length: dict[str, Any] = {
+            "total_steps": counter.total_steps,
+            "steps_per_epoch": counter.steps_per_epoch,
+        } | getattr(counter, "length", {})
         if saved is not None and self._is_second and final != saved.plan.final_size:
             # The rest of the training is a run of its own.
-            total_steps = rest(saved, counter, by_steps=self._by_steps)
+            length["total_steps"] = rest(saved, counter, by_steps=self._by_steps)
             saved, self._shift = None, -counter.step()
         with warnings.catch_warnings():
             if self._is_trial:
                 warnings.simplefilter("ignore", UserWarning)
             try:
-                plan = self._options.schedule.plan(
-                    final_size=final,
-                    total_steps=total_steps,
-                    steps_per_epoch=counter.steps_per_epoch,
-                )
+                plan = self._options.schedule.plan(final_size=final, **length)
             except ValueError as error:
-                if counter.steps_per_epoch is None:
+                if counter.steps_per_epoch is None and "batch_size" not in length:
                     error.add_note(
                         "upsize: the epochs of this run have no fixed number of "
                         'steps: give moments as shares (0.5) or as steps ("500st")'
@@ -124,7 +153,9 @@ class RunPlan:
             self._say(plan.summary())
         return plan
 
-    def resume(self, saved: State, at: tuple[int, int] | None) -> None:
+    def resume(
+        self, saved: State, at: Callable[[Plan], tuple[int, int]] | None
+    ) -> None:
         """Continue with the plan of a saved run; see ``TrainingRun.resume``."""
         if self.plan is None:
             self._saved, self._is_second = saved, False
@@ -133,7 +164,8 @@ class RunPlan:
             self._follow(self._resumed(saved, self.plan))
         self._shift = saved.shift
         if at is not None:
-            self._continue(*at)
+            assert self.plan is not None  # made or resumed above
+            self._continue(*at(self.plan))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON values; empty until there is a plan."""
@@ -160,5 +192,8 @@ class RunPlan:
     def _follow(self, plan: Plan) -> None:
         """Set the plan, also for the values that follow the size."""
         self.plan = plan
+        follow = getattr(self._counter, "follow", None)
+        if follow is not None:  # its epochs are those of the plan
+            follow(plan)
         if self._options.follow is not None:
             self._options.follow.bind(plan)

@@ -12,6 +12,7 @@ from upsize.run._dry_run import dry_run
 from upsize.run._full_size import ended_early, validation_size
 from upsize.run._lost_types import LostTypes, Reading
 from upsize.run._made_again import check_sizes_asked, is_sized
+from upsize.run._merge import HELD, Merging, MicroBatch
 from upsize.run._options import Options
 from upsize.run._position import Counter
 from upsize.run._prepared import PreparedBatches
@@ -95,6 +96,12 @@ class TrainingRun:
         self._at_end: set[Callable[[], object]] = set()
         self._reports = Reports(say, options.verbose)
         self._size: Size | None = None
+        rule = options.merge_rule
+        #: Which batches are merged; ``None``: none are.
+        self.merging = None if rule is None else Merging(rule)
+        # Held batches since the last one, and what was trained on last.
+        self._held = 0
+        self._micro_batch: MicroBatch | None = None
         self._run_plan = RunPlan(
             options,
             counter,
@@ -122,6 +129,28 @@ class TrainingRun:
         return self._reports.mismatched
 
     @property
+    def accumulate(self) -> int:
+        """Batches in an accumulation window; 1 where the counter does not know it."""
+        return int(getattr(self._counter, "accumulate", 1))
+
+    @property
+    def micro_batch(self) -> MicroBatch:
+        """What was trained on last: how many batches of the loader, and their weight."""
+        return self._micro_batch or MicroBatch(1, 1 / self.accumulate)
+
+    def note_micro_batch(
+        self, batches: int, *, ends_window: bool | None = None
+    ) -> None:
+        """Note what is trained on now.
+
+        Args:
+            batches: Batches of the loader that it holds.
+            ends_window: Whether an accumulation window ends with it.
+        """
+        self._held = 0
+        self._micro_batch = MicroBatch(batches, batches / self.accumulate, ends_window)
+
+    @property
     def wants_dry_run(self) -> bool:
         """Whether :meth:`preallocate` was asked for and not called yet."""
         return self.options.preallocate and self._size is None
@@ -131,7 +160,7 @@ class TrainingRun:
 
         Args:
             batch: A tensor (N, C, H, W) or any container of tensors, see
-                :class:`~upsize.resize.Resizer`.
+                :class:`~upsize.resize.Resizer`. A held batch is returned itself.
 
         Returns:
             A new batch, or the same one if it already has this size.
@@ -145,9 +174,14 @@ class TrainingRun:
             UserWarning: Once, when the images are larger than the full size. After the
                 first epoch in which a sized loader made images at wrong sizes.
         """
+        if batch is HELD:
+            self._held += 1
+            return batch
         found = self._read(batch)
         images = found.size
         size = self.size_for(images)
+        if self.merging is not None:
+            self.note_micro_batch(self._held + 1)
         new = batch
         # Not found.at(size), which would look at every target of a batch at full size.
         if images != size or self._is_sized:
@@ -165,9 +199,10 @@ class TrainingRun:
             size: The size of the step.
         """
         if not self._is_sized:
-            return found.at(size)
+            return found.at(size, step=self.step())
         assert self.plan is not None  # or no loader would have sizes
-        return self._prepared.resized(batch, found, size, self.plan.final_size)
+        full = self.plan.final_size
+        return self._prepared.resized(batch, found, size, full, self.step())
 
     def matched(self, part: Any, batch: Any) -> Any:
         """Return samples of a sized loader at the size of a batch, to complete it.
@@ -335,6 +370,44 @@ class TrainingRun:
         self._is_sized = True
         return map(self._sized, self._run_plan.sizes_ahead(batches))
 
+    def windows(self, batches: int | None) -> Iterator[tuple[Size | None, int]]:
+        """Yield size and accumulation window of each batch that a loader is about to draw.
+
+        For batches that come at full size, to be merged.
+
+        Args:
+            batches: Batches in a pass over the loader, if that is known.
+
+        Yields:
+            The size, ``None`` until there is a plan, and how many batches are left in
+            the window, the batch included; 0: it is drawn and not trained on.
+        """
+        return self._run_plan.windows(batches)
+
+    def windows_ahead(
+        self, batches: int | None = None
+    ) -> Iterator[tuple[Size | None, int]]:
+        """Yield the same as :meth:`windows` for a loader that makes images small.
+
+        Args:
+            batches: Batches in a pass over the loader, if that is known.
+        """
+        for size, left in self.windows(batches):
+            self._is_sized = True
+            yield size, left
+
+    def batches_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
+        """Yield size and images of each batch that a loader is about to draw.
+
+        For plans that know their samples, and loaders that make images small.
+
+        Args:
+            batches: Batches in a pass over the loader, if that is known.
+        """
+        for each in self._run_plan.batches_ahead(batches):
+            self._is_sized = True
+            yield each
+
     def _sized(self, size: Size) -> Size:
         # Again for each batch: the pass of some loaders goes on through all epochs.
         self._is_sized = True
@@ -364,14 +437,19 @@ class TrainingRun:
         """
         self.resume(read_state(State, state))
 
-    def resume(self, saved: State, *, at: tuple[int, int] | None = None) -> None:
+    def resume(
+        self,
+        saved: State,
+        *,
+        at: Callable[[Plan], tuple[int, int]] | None = None,
+    ) -> None:
         """Continue with the plan of a state that is read already.
 
         Args:
             saved: The state.
-            at: The step of the saved run, and that of the counter, which is another one
-                if epochs have another length. ``None``: the counter continues from the
-                saved step.
+            at: Called with the plan to continue with; returns the step of the saved
+                run, and that of the counter, which is another one if epochs have another
+                length. ``None``: the counter continues from the saved step.
         """
         self._run_plan.resume(saved, at)
         self.expect_agreement()

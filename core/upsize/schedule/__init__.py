@@ -9,6 +9,7 @@ your own :class:`Schedule`) says what grows and when, for a run of any length; i
 from upsize.schedule import presets
 from upsize.schedule._base import Schedule
 from upsize.schedule._files import dump, load
+from upsize.schedule._grow import Grow
 from upsize.schedule._linear import Linear
 from upsize.schedule._moment import IncreaseMode
 from upsize.schedule._multiscale import MultiScale
@@ -21,6 +22,7 @@ from upsize.schedule._size import Size
 from upsize.schedule._stage import Stage
 
 __all__ = [
+    "Grow",
     "IncreaseMode",
     "Linear",
     "MultiScale",

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from upsize.schedule._describe import describe_stages
 from upsize.schedule._fields import check_named, check_names
+from upsize.schedule._grow import Grow, read_batch
 from upsize.schedule._plan import Plan
 from upsize.schedule._random_size import RandomSize
-from upsize.schedule._run import RunLength, run_length
+from upsize.schedule._run import RunLength, run_length, steps_of
 from upsize.schedule._shown import shown
 from upsize.schedule._size import Size, as_size
 from upsize.schedule._stage import Stage, check_stages, read_changes, stages_of
@@ -166,16 +167,26 @@ then 224x224
         steps_per_epoch: int | None = None,
         total_steps: int | None = None,
         final_size: int | tuple[int, int] | None = None,
+        samples_per_epoch: int | None = None,
+        batch_size: int | Grow | None = None,
     ) -> Plan:
         """Bind the schedule to a run.
 
         Args:
-            epochs: Length of the run in epochs; needs ``steps_per_epoch``.
+            epochs: Length of the run in epochs; needs ``steps_per_epoch``, or
+                ``samples_per_epoch`` and ``batch_size``.
             steps_per_epoch: Steps in an epoch. Needed for moments in epochs.
             total_steps: Length of the run in steps, instead of ``epochs``; it may end
                 within an epoch.
             final_size: Full size in pixels, one side or (height, width), where the
                 schedule does not name it.
+            samples_per_epoch: Samples that a process draws in an epoch, without those
+                that ``drop_last`` drops; needs ``batch_size``. The last batch of an
+                epoch has the rest.
+            batch_size: Samples of a batch, or a :class:`Grow` with ``batch`` for larger
+                batches while images are small. Then ``total_steps`` and moments in
+                steps count batches of ``batch`` samples, while the plan has fewer,
+                larger steps at the same shares of the samples.
 
         Returns:
             The plan. Its cost depends on the number of sizes, not on that of steps.
@@ -195,6 +206,9 @@ then 224x224
             >>> plan.size_at(0), plan.size_at(2939)
             (Size(height=112, width=112), Size(height=224, width=224))
         """
+        samples_per_epoch, batch, grow = read_batch(samples_per_epoch, batch_size)
+        if samples_per_epoch is not None and batch is not None:
+            steps_per_epoch = steps_of(samples_per_epoch, batch, steps_per_epoch)
         run = run_length(epochs, steps_per_epoch, total_steps)
         final = self.full_size(final_size)
         if final is None:
@@ -208,6 +222,8 @@ then 224x224
             total_steps=run.total_steps,
             steps_per_epoch=run.steps_per_epoch,
             final_size=final,
+            samples_per_epoch=samples_per_epoch,
+            batch_size=batch,
         )
         if not plan.reaches_full_size:
             last = plan.stages[-1].size
@@ -218,7 +234,7 @@ then 224x224
                 f"the full size {final} is never reached: the last of "
                 f"{run.total_steps} steps trains at {last}; {cure}, or train longer"
             )
-        return plan
+        return plan if grow is None else plan.growing(grow)
 
 
 def changes_of(

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import operator
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import cached_property
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
+from pydantic import model_validator
 
-from upsize.schedule._random_size import RandomSize, collapse, elementwise_max
-from upsize.schedule._run import RunLength
-from upsize.schedule._size import Size, WholeNumber
-from upsize.schedule._stage import Stage, check_stages, stages_of
-from upsize.schedule._table import stage_rows, stage_table
+from upsize.schedule._grow import Grow
+from upsize.schedule._grown import check_batches, grown_fields, stretches_of
+from upsize.schedule._moved import moved, moved_back
+from upsize.schedule._random_size import RandomSize
+from upsize.schedule._samples import PlanSamples, check_step
+from upsize.schedule._size import Size
+from upsize.schedule._stage import check_stages, larger_of, stages_of
+from upsize.schedule._stretches import Stretches
+from upsize.schedule._table import stage_table
 
 __all__ = ["Plan"]
 
 _RESUMED = "\nnever below the sizes of the run that this one resumes"
 
 
-class Plan(BaseModel):
+class Plan(PlanSamples):
     """A schedule bound to a run: which step trains at which size.
 
     :meth:`Schedule.plan` makes it. It is plain data: frozen and comparable;
@@ -35,8 +38,15 @@ class Plan(BaseModel):
         stages: Stages without gaps from step 0 to ``total_steps``; sizes never shrink,
             except for random ones.
         total_steps: Length of the run in steps.
-        steps_per_epoch: Steps in an epoch; ``None``: not known.
+        steps_per_epoch: Steps in an epoch; ``None``: not known, or not the same in all
+            epochs of a run whose batch grows.
         final_size: The full size.
+        samples_per_epoch: Samples that a process draws in an epoch; ``None``: not
+            known.
+        batch_size: Samples of a batch at full size; ``None``: not known.
+        grow: How the batch grows while images are small; ``None``: it is constant.
+        stage_batches: The batch of each stage of a plan with ``grow``.
+        plain: The plan of constant batches that one with ``grow`` was made from.
 
     Raises:
         pydantic.ValidationError: When the stages do not make up such a run.
@@ -54,14 +64,7 @@ class Plan(BaseModel):
         51.6 % of the pixels of full-size training
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    schedule: dict[str, JsonValue]
-    description: str
-    stages: tuple[Stage, ...]
-    total_steps: WholeNumber
-    steps_per_epoch: WholeNumber | None = None
-    final_size: Size
+    plain: Plan | None = None
 
     # A dict has no hash.
     def __hash__(self) -> int:
@@ -70,7 +73,12 @@ class Plan(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         check_stages(self.stages, self.total_steps, self.final_size)
+        check_batches(self, self.plain)
         return self
+
+    @cached_property
+    def _stretches(self) -> Stretches:
+        return stretches_of(self.plain or self, self.stage_batches)
 
     @cached_property
     def _lookup(self) -> tuple[list[int], list[Size | RandomSize]]:
@@ -96,9 +104,7 @@ class Plan(BaseModel):
             >>> print(plan.size_at(0), plan.size_at(600), plan.size_at(10**9))
             112x112 156x156 224x224
         """
-        step = operator.index(step)
-        if step < 0:
-            raise ValueError(f"step must be at least 0, not {step}")
+        step = check_step(step)
         starts, sizes = self._lookup
         size = sizes[bisect_right(starts, step)]
         return size if isinstance(size, Size) else size.at(step)
@@ -106,7 +112,7 @@ class Plan(BaseModel):
     @property
     def epochs(self) -> int | float | None:
         """Length of the run in epochs, an int if it is whole; ``None``: unknown."""
-        epochs = RunLength(self.total_steps, self.steps_per_epoch).epochs
+        epochs = self.epoch_at(self.total_steps)
         if epochs is None:
             return None
         return int(epochs) if epochs.denominator == 1 else float(epochs)
@@ -152,11 +158,12 @@ class Plan(BaseModel):
         """Pixels trained on as a share of those of training at full size.
 
         One minus this is the saving by pixel count; it ignores the fixed cost of a
-        step. Random sizes count by their probability, which the draws of a run approach
+        step. Where the plan knows its samples they count, else its steps. Random sizes count by their probability, which the draws of a run approach
         as their number grows.
         """
-        pixels = sum(stage.pixels for stage in self.stages)
-        full = self.total_steps * self.final_size.height * self.final_size.width
+        weighed = self.weighed_stages
+        pixels = sum(stage.pixels for stage in weighed)
+        full = weighed[-1].stop * self.final_size.height * self.final_size.width
         return float(Fraction(pixels, full))
 
     def summary(self) -> str:
@@ -172,11 +179,47 @@ class Plan(BaseModel):
 
     def table(self) -> str:
         """Return a table with a line for each stage, and the share of pixels."""
-        rows = stage_rows(self.stages, self.steps_per_epoch)
-        return stage_table(rows, self.pixel_share)
+        text = stage_table(self, self.pixel_share)
+        if self.plain is not None:
+            text += f", in {self.total_steps} steps instead of {self.plain.total_steps}"
+        return text
 
     def __str__(self) -> str:
         return f"{self.summary()}\n\n{self.table()}"
+
+    def growing(self, grow: Grow) -> Plan:
+        """Return this plan with larger batches where images are small.
+
+        Args:
+            grow: How the batch grows, with ``batch`` as the batch of this plan.
+
+        Returns:
+            The plan of the same samples in fewer steps; this plan itself if that saves
+            no step.
+
+        Raises:
+            ValueError: When this plan does not know its samples, has another batch, or
+                grows already.
+
+        Example:
+            >>> from upsize.schedule import Grow, Ramp
+            >>> plain = Ramp(final_size=224).plan(
+            ...     epochs=20, samples_per_epoch=1000, batch_size=64
+            ... )
+            >>> plan = plain.growing(Grow(256, batch=64))
+            >>> plain.total_steps, plan.total_steps, plan.plain == plain
+            (320, 179, True)
+        """
+        if self.grow is not None:
+            raise ValueError(
+                "this plan grows already: call growing() of its plain plan"
+            )
+        if self.batch_size is not None:
+            grow = grow.with_batch(self.batch_size)
+        fields = grown_fields(self, grow)
+        if fields["total_steps"] == self.total_steps:
+            return self
+        return Plan(**fields)
 
     def never_below(self, saved: Plan) -> Plan:
         """Return this plan for a run that resumes another: sizes never shrink.
@@ -188,9 +231,11 @@ class Plan(BaseModel):
         these differ, as with another batch size or number of processes, they are
         compared at the same epoch, which is the same share of training if they have the
         same number of epochs: step 30 of 10 epochs of 50 steps is compared with step 60
-        of 10 epochs of 100 steps. With the same ``total_steps`` the same step is the
+        of 10 epochs of 100 steps. If both know their samples, the same epoch is the
+        same share of its samples. With the same ``total_steps`` the same step is the
         same share, whatever the epochs are. Steps after the end of ``saved`` count as
-        its last stage.
+        its last stage. Plans whose batch grows are compared by their plans of constant
+        batches.
 
         A draw of random sizes depends on the seed and the step, not on the length: a
         plan that draws in every step continues as if it had been longer from the start.
@@ -225,32 +270,24 @@ class Plan(BaseModel):
                 f"the saved plan has the full size {saved.final_size}, and this one "
                 f"{self.final_size}: resume with the saved one"
             )
-        mine, theirs = self.steps_per_epoch, saved.steps_per_epoch
-        if mine is None or theirs is None or self.total_steps == saved.total_steps:
-            mine = theirs = 1
-        # The first step of this plan that is not earlier than the saved one's.
-        moved = [(-(-start * mine // theirs), size) for start, _, size in saved.stages]
-        old = stages_of(moved, self.total_steps)
-        stages = _larger_of(old, self.stages, self.final_size)
+        plain, theirs = self.plain or self, saved.plain or saved
+        if self.grow is not None:
+            moves = (moved_back(stage.start, theirs, plain) for stage in theirs.stages)
+            return plain._at_least(theirs, moves).growing(self.grow)
+        # With as many steps, the same step is the same share, whatever the epochs are.
+        if plain.total_steps == theirs.total_steps:
+            moves = (stage.start for stage in theirs.stages)
+        else:
+            moves = (moved(stage.start, theirs, plain) for stage in theirs.stages)
+        return plain._at_least(theirs, moves)
+
+    def _at_least(self, saved: Plan, starts: Iterable[int]) -> Plan:
+        """Return this plan with at least the sizes of the saved stages, from its starts."""
+        sizes = (stage.size for stage in saved.stages)
+        old = stages_of(zip(starts, sizes, strict=True), self.total_steps)
+        stages = larger_of(old, self.stages, self.final_size)
         text = self.description
         if stages != self.stages and not text.endswith(_RESUMED):
             text += _RESUMED
         # Not model_copy, which would also copy the cached properties of this plan.
         return Plan(**dict(self) | {"stages": stages, "description": text})
-
-
-def _larger_of(
-    a: Sequence[Stage], b: Sequence[Stage], final: Size
-) -> tuple[Stage, ...]:
-    """Return the stages with the larger size of two plans at each step."""
-
-    def at(stages: Sequence[Stage], step: int) -> Size | RandomSize:
-        return stages[
-            bisect_right(stages, step, key=lambda stage: stage.start) - 1
-        ].size
-
-    changes = [
-        (step, collapse(elementwise_max(at(a, step), at(b, step)), final))
-        for step in sorted({stage.start for stage in (*a, *b)})
-    ]
-    return stages_of(changes, a[-1].stop)

@@ -15,13 +15,21 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from upsize.schedule._shown import shown
 from upsize.schedule._size import MAX_RESIZES, Size, WholeNumber
 
-__all__ = ["RandomSize", "Seed", "collapse", "elementwise_max", "random_bits"]
+__all__ = [
+    "RandomSize",
+    "Seed",
+    "check_seed",
+    "collapse",
+    "elementwise_max",
+    "random_bits",
+]
 
 _BITS = 64
 _MASK = (1 << _BITS) - 1
 
 
-def _check_seed(value: Any) -> int:
+def check_seed(value: Any) -> int:
+    """Return a seed, or refuse it."""
     with contextlib.suppress(TypeError):
         if (
             not isinstance(value, bool)
@@ -31,7 +39,7 @@ def _check_seed(value: Any) -> int:
     raise ValueError(f"must be a whole number from 0 to 2**64 - 1, not {shown(value)}")
 
 
-Seed = Annotated[int, BeforeValidator(_check_seed)]
+Seed = Annotated[int, BeforeValidator(check_seed)]
 
 
 def random_bits(seed: int, number: int) -> int:

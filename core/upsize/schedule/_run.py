@@ -5,9 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple
 
+from upsize.schedule._shown import shown
 from upsize.schedule._size import check_whole_number, require_whole_number
 
-__all__ = ["RunLength", "run_length"]
+__all__ = ["RunLength", "run_length", "steps_of"]
 
 
 class RunLength(NamedTuple):
@@ -76,3 +77,28 @@ def run_length(
         "epochs * steps_per_epoch", epochs * steps_per_epoch
     )
     return RunLength(total_steps, steps_per_epoch)
+
+
+def steps_of(samples: int, batch: int, steps_per_epoch: int | None) -> int:
+    """Return the steps of an epoch of so many samples.
+
+    Args:
+        samples: Samples in an epoch.
+        batch: Samples in a batch; the last one has the rest.
+        steps_per_epoch: The steps as given; ``None``: not given.
+
+    Raises:
+        ValueError: When they differ from the given ones.
+
+    Example:
+        >>> steps_of(1000, 64, None)
+        16
+    """
+    steps = -(-samples // batch)
+    if steps_per_epoch not in (None, steps):
+        raise ValueError(
+            f"samples_per_epoch={samples} in batches of {batch} are {steps} steps, not "
+            f"steps_per_epoch={shown(steps_per_epoch)}: leave steps_per_epoch out; with "
+            f"drop_last give samples_per_epoch={samples // batch * batch}"
+        )
+    return steps

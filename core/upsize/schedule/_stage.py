@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -11,11 +12,18 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Strict
 
-from upsize.schedule._random_size import RandomSize, elementwise_max
+from upsize.schedule._random_size import RandomSize, collapse, elementwise_max
 from upsize.schedule._shown import shown
 from upsize.schedule._size import MAX_RESIZES, MAX_SIDE, Size, as_size
 
-__all__ = ["MAX_STAGES", "Stage", "check_stages", "read_changes", "stages_of"]
+__all__ = [
+    "MAX_STAGES",
+    "Stage",
+    "check_stages",
+    "larger_of",
+    "read_changes",
+    "stages_of",
+]
 
 
 #: Two sides that resize at different steps, and the stages before and after.
@@ -115,6 +123,21 @@ def stages_of(
             kept.append((step, size))
     kept.append((total_steps, kept[-1][1]))
     return tuple(Stage(a, b, size) for (a, size), (b, _) in pairwise(kept))
+
+
+def larger_of(a: Sequence[Stage], b: Sequence[Stage], final: Size) -> tuple[Stage, ...]:
+    """Return the stages with the larger size of two plans at each step."""
+
+    def at(stages: Sequence[Stage], step: int) -> Size | RandomSize:
+        return stages[
+            bisect_right(stages, step, key=lambda stage: stage.start) - 1
+        ].size
+
+    changes = [
+        (step, collapse(elementwise_max(at(a, step), at(b, step)), final))
+        for step in sorted({stage.start for stage in (*a, *b)})
+    ]
+    return stages_of(changes, a[-1].stop)
 
 
 def check_stages(stages: Sequence[Stage], total_steps: int, final: Size) -> None:

@@ -4,38 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from upsize.schedule._stage import Stage
+from upsize.schedule._samples import PlanSamples
 
 __all__ = ["align", "stage_rows", "stage_table"]
 
-_HEADER = (
-    "from step",
-    "to step",
-    "from epoch",
-    "size",
-    "share of steps",
-    "share of pixels",
-)
 
+def stage_rows(plan: PlanSamples) -> list[tuple[str, ...]]:
+    """Return a header, and a row for each stage.
 
-def stage_rows(
-    stages: Sequence[Stage], steps_per_epoch: int | None
-) -> list[tuple[str, ...]]:
-    """Return a row for each stage, with a cell for each column of the header."""
-    total = stages[-1].stop
-    trained = sum(stage.pixels for stage in stages)
-    rows: list[tuple[str, ...]] = []
-    for stage in stages:
-        start, stop, size = stage
-        epoch = "-" if steps_per_epoch is None else f"{start / steps_per_epoch:.4g}"
+    If the plan knows its samples, the rows have the batch, and shares count samples.
+    """
+    batches = plan.batch_sizes
+    unit = "steps" if batches is None else "samples"
+    batch = () if batches is None else ("batch",)
+    rows: list[tuple[str, ...]] = [
+        (
+            "from step", "to step", "from epoch", "size",
+            *batch, f"share of {unit}", "share of pixels",
+        )
+    ]  # fmt: skip
+    weighed = plan.weighed_stages
+    total = weighed[-1].stop
+    trained = sum(stage.pixels for stage in weighed)
+    for number, ((start, stop, size), of) in enumerate(
+        zip(plan.stages, weighed, strict=True)
+    ):
+        epoch = plan.epoch_at(start)
         rows.append(
             (
                 f"{start}",
                 f"{stop}",
-                epoch,
+                "-" if epoch is None else f"{float(epoch):.4g}",
                 f"{size}",
-                f"{100 * (stop - start) / total:.1f} %",
-                f"{100 * float(stage.pixels / trained):.1f} %",
+                *(() if batches is None else (f"{batches[number]}",)),
+                f"{100 * (of.stop - of.start) / total:.1f} %",
+                f"{100 * float(of.pixels / trained):.1f} %",
             )
         )
     return rows
@@ -63,10 +66,11 @@ def align(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
     )
 
 
-def stage_table(rows: Sequence[tuple[str, ...]], pixel_share: float) -> str:
+def stage_table(plan: PlanSamples, pixel_share: float) -> str:
     """Return a line for each stage, and one with the share of pixels of all stages."""
-    numbers = [n for n, name in enumerate(_HEADER) if name != "size"]
+    rows = stage_rows(plan)
+    numbers = [n for n, name in enumerate(rows[0]) if name != "size"]
     return (
-        f"{align([_HEADER, *rows], numbers)}\n"
+        f"{align(rows, numbers)}\n"
         f"{100 * pixel_share:.1f} % of the pixels of full-size training"
     )

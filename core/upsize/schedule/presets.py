@@ -28,6 +28,7 @@ __all__ = [
     "dawnbench",
     "efficientnetv2",
     "efficienttrain",
+    "fastdinov2",
     "fastxtend",
     "ffcv",
     "mosaic",
@@ -291,6 +292,38 @@ def efficienttrain(model: Literal["deit", "swin"] = "deit") -> Phases:
             (f"{share.numerator}/{share.denominator}", side)
             for side, share in begins.items()
         )
+    )
+
+
+def fastdinov2(final_size: int = 224) -> Phases:
+    """Return FastDINOv2's two stages: half size for three quarters of training.
+
+    Its multi-crop has global crops of 112 and local ones of 48 pixels, then of 224 and
+    96. Where a batch holds both, each keeps its own share:
+    :class:`~upsize.resize.Resizer` finds local crops by their key or in their list.
+
+    Args:
+        final_size: Full size of the global crops in pixels, a multiple of 2.
+
+    Raises:
+        ValueError: When it is not a multiple of 2.
+
+    Note:
+        Images are shrunk with bicubic interpolation: ``Resizer(mode="bicubic")``. The
+        second stage also replaces patches by Gaussian noise; the noise's share can
+        follow the size, see :mod:`upsize.follow`. Source: Zhang et al., "FastDINOv2",
+        arXiv 2507.03779, figure 1 and its section on the method.
+
+    Example:
+        >>> plan = fastdinov2().plan(epochs=200, steps_per_epoch=100)
+        >>> print(plan.summary())
+        112x112 until epoch 150, then 224x224
+        >>> round(1 - plan.pixel_share, 4)
+        0.5625
+    """
+    final = whole_number(final_size)
+    return Phases(
+        phases=((0.0, final // 2), (0.75, final)), final_size=final, multiple_of=2
     )
 
 

@@ -59,3 +59,29 @@ def test_sized_loaders(kind: str, reports: list[dict[str, Any]]) -> None:
     assert len(set(first["came"])) >= 3
     assert first["corrected"] == second["corrected"] == 0
     assert first["labels"] != second["labels"]
+
+
+def test_merged_batches(reports: list[dict[str, Any]]) -> None:
+    """The last batch, which Accelerate completes, is not merged."""
+    for report in reports:
+        plain, merged = report["merged"]
+        assert plain["world"] == merged["world"] == 2
+        assert (plain["passes"], merged["passes"]) == (12, 9)
+        assert plain["steps"] == merged["steps"] == 4
+        # Each image of the 45 once in an epoch.
+        assert merged["gathered"] == plain["gathered"]
+        assert plain["gathered"] == sorted([*range(45)] * 2)
+        for one, other in zip(plain["weights"], merged["weights"], strict=True):
+            assert other == pytest.approx(one, rel=0, abs=1e-9)
+    first, second = (report["merged"][1] for report in reports)
+    assert first == second
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_batches_that_grow(split: bool, reports: list[dict[str, Any]]) -> None:
+    first, second = (report["grown"][split] for report in reports)
+    for each in (first, second):
+        assert each["seen"] == each["planned"] == [[8, 16], [8, 8], *[[16, 4]] * 6]
+    assert first["weights"] == second["weights"]
+    for epoch in (slice(24), slice(24, 48)):
+        assert {*first["labels"][epoch], *second["labels"][epoch]} == set(range(45))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import merged_processes
 import sized_processes
 import torch
 from accelerate import Accelerator, PartialState
@@ -125,4 +126,6 @@ if __name__ == "__main__":
     root, *kinds = sys.argv[1:]
     report = {kind: main(kind, f"{root}/{kind}") for kind in kinds}
     report["sized"] = {kind: sized_processes.main(kind) for kind in SIZED}
+    report["merged"] = [merged_processes.main(merge) for merge in (False, True)]
+    report["grown"] = [merged_processes.grown(split) for split in (False, True)]
     finish(report | {"nodes": nodes(f"{root}/nodes")})

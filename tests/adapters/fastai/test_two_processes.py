@@ -16,7 +16,8 @@ KINDS = ["none", "aug", "sized 0", "sized 2"]
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each process says of each kind; they are started once."""
-    return two_reports(SCRIPT, *KINDS, cwd=tmp_path_factory.mktemp("runs"))
+    kinds = [*KINDS, "unmerged", "merged"]
+    return two_reports(SCRIPT, *kinds, cwd=tmp_path_factory.mktemp("runs"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -29,3 +30,13 @@ def test_the_same_sizes_on_both(kind: str, reports: list[dict[str, Any]]) -> Non
     if kind.startswith("sized"):
         assert first["came"] == first["widths"]
         assert first["corrected"] == 0
+
+
+def test_merged_batches(reports: list[dict[str, Any]]) -> None:
+    first, second = reports
+    plain, merged = first["unmerged"], first["merged"]
+    assert merged["weights"] == second["merged"]["weights"]
+    assert merged["weights"] == pytest.approx(plain["weights"], rel=0, abs=1e-9)
+    assert merged["steps"] == plain["steps"]
+    assert merged["passes"][:2] == [[12, 8], [8, 8]]
+    assert len(merged["passes"]) < len(plain["passes"])

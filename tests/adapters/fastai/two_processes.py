@@ -18,6 +18,7 @@ from fastai.learner import Learner  # noqa: E402
 from fastai.torch_core import TensorImage, num_distrib  # noqa: E402
 from fastai.vision.augment import Resize, aug_transforms  # noqa: E402
 from fastai.vision.core import PILImage  # noqa: E402
+from tests.adapters.fastai.merging import learner, loaders, weights  # noqa: E402
 from tests.adapters.torchrun import finish  # noqa: E402
 from torch import nn  # noqa: E402
 
@@ -123,5 +124,21 @@ def main(kind: str) -> dict[str, Any]:
     }
 
 
+def accumulated(kind: str) -> dict[str, Any]:
+    """Accumulate gradients over twelve of the 23 images, in each process."""
+    learn = learner(loaders(45), kind == "merged", samples=12)
+    with learn.distrib_ctx(sync_bn=False), learn.no_logging():
+        learn.fit(4, 0.01)
+    return {
+        "weights": weights(learn).tolist(),
+        "steps": learn.watch.stepped,
+        "passes": learn.model.passes,
+    }
+
+
 if __name__ == "__main__":
-    finish({kind: main(kind) for kind in sys.argv[1:]})
+    report = {}
+    for kind in sys.argv[1:]:
+        make = accumulated if kind in ("merged", "unmerged") else main
+        report[kind] = make(kind)
+    finish(report)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from tests.adapters.torchrun import finish
+from tests.adapters.transformers.test_merge import Run
 from tests.adapters.transformers.test_sized import Crops
 from tests.adapters.transformers.test_sized_streams import Stream as Crossing
 from tests.adapters.transformers.test_sizes import Stream
@@ -43,6 +44,20 @@ def main(kind: str, folder: str) -> dict[str, Any]:
     }
 
 
+def merged(merge: bool, folder: str) -> dict[str, Any]:
+    """Train a model whose loss is divided by the items of all processes."""
+    run = Run(Path(folder), merge, vit(), Images(45)).train()
+    return {
+        "passes": run.counts.passes,
+        "log": [row["loss"] for row in run.log if "loss" in row],
+        "weights": [
+            [p.sum().item(), p.norm().item()] for p in run.made.model.parameters()
+        ],
+    }
+
+
 if __name__ == "__main__":
     root, *kinds = sys.argv[1:]
-    finish({kind: main(kind, f"{root}/{kind}") for kind in kinds})
+    report: dict[str, Any] = {kind: main(kind, f"{root}/{kind}") for kind in kinds}
+    report["merged"] = [merged(merge, f"{root}/merged") for merge in (False, True)]
+    finish(report)

@@ -51,6 +51,28 @@ def test_in_processes(folder: Path) -> None:
     assert "3 images copied" in result.output
 
 
+def test_raw(folder: Path, tmp_path: Path) -> None:
+    options = "--sizes", "112", "--encoding", "raw", "--workers", "0"
+    result = run(folder, *options, "--dry-run")
+    assert "Raw copies for samples of 112x112; full size 224x224." in result.output
+    assert "3 images to copy need about 430 kB in" in result.output
+    result = run(folder, *options, "--full-copy", "256", "--export", tmp_path / "look")
+    assert result.exit_code == 0, result.output
+    assert "Raw copies for samples of 112x112, 224x224; full size" in result.output
+    assert "3 images copied, 985 kB; 0 up to date" in result.output
+    assert "6 copies in" in result.output
+    result = run(folder, "--full-copy", "256", "--encoding", "raw", "--dry-run")
+    assert "Raw copies for samples of 224x224; full size 224x224." in result.output
+
+
+def test_a_quality_that_is_lowered(folder: Path) -> None:
+    """Pillow's own is 75."""
+    text = "About 2 of them are JPEG files of a quality below 90, and get copies of"
+    assert text in run(folder, "--sizes", "112", "--dry-run").output
+    result = run(folder, "--sizes", "112", "--dry-run", "--quality", "75")
+    assert "quality below" not in result.output
+
+
 def test_a_dry_run_writes_nothing(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "fast" / "small"
     result = run(folder, "--sizes", "112", "--target", target, "--dry-run")
@@ -93,6 +115,20 @@ def test_a_plan(folder: Path, tmp_path: Path) -> None:
         (["--sizes", "224"], 2, "sizes must be below the full size 224x224"),
         (["--sizes", "112", "--full", "large"], 2, "--full must be pixels"),
         (["--sizes", "112", "--quality", "96"], 2, "quality must be from 1 to 95"),
+        (["--sizes", "112", "--encoding", "png"], 2, "encoding must be 'jpeg' or"),
+        (["--encoding", "raw"], 2, "give either --plan or --sizes"),
+        (
+            ["--sizes", "112", "--encoding", "raw", "--quality", "90"],
+            2,
+            "raw copies have no quality: leave out quality=90",
+        ),
+        (["--full-copy", "100"], 2, "full_copy must be a shorter side in pixels, from"),
+        (["--full-copy", "0"], 2, "full_copy must be a whole number of at least 1"),
+        (
+            ["--plan", "a.json", "--sizes", "112", "--full-copy", "256"],
+            2,
+            "give either --plan or --sizes",
+        ),
         (["--sizes", "112", "--least-scale", "0"], 2, "least_scale must be a share"),
         (["--sizes", "112", "--workers", "-1"], 2, "Invalid value for '--workers'"),
         (["--plan", "none.json"], 1, "--plan none.json: no such file"),

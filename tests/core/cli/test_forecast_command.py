@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from upsize.cli._app import app
 from upsize.demo._forecast import workload
 from upsize.forecast import Forecast, measure
+from upsize.schedule import Grow
 
 TRAIN = """
 import torch
@@ -78,6 +79,8 @@ def test_what_is_printed(train: Path, function: str) -> None:
     assert "fastxtend, with the loader unchanged" in result.output
     assert "(theoretical maximum: " in result.output
     assert "a sized loader was not measured" in result.output
+    assert "a step of 16 images of 32x32 takes" in result.output
+    assert "the batch" in result.output
     assert "For 80% of the time, with the loader unchanged" in result.output
 
 
@@ -114,6 +117,16 @@ def test_what_is_refused(train: Path, arguments: list[str], text: str) -> None:
     assert result.exit_code in (1, 2)
     assert text in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_the_most_images_in_a_batch(train: Path) -> None:
+    result = run("train_forecast:make", "--limit", "8", "--json")
+    assert result.exit_code == 0, result.output
+    found = Forecast.model_validate(json.loads(result.stdout))
+    assert found.grow == Grow(8, batch=4)
+    result = run("train_forecast:make", "--limit", "3")
+    assert result.exit_code in (1, 2)
+    assert "limit=3 is below the batch of 4 images" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -169,7 +182,8 @@ def test_the_schedule_for_a_budget(
 
 
 def test_the_demo() -> None:
-    result = run("--demo", "--size", "32")
+    # A batch of the demo has 32 images: larger ones are tested above.
+    result = run("--demo", "--size", "32", "--limit", "32")
     assert result.exit_code == 0, result.output
     assert "fastxtend, with a sized loader" in result.output
     assert "with a sized loader by" in result.output

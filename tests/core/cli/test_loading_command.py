@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,42 +31,120 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def run(*arguments: str | Path) -> Result:
+def run(*arguments: str | Path, columns: int = 160) -> Result:
     texts = ["loading", *map(str, arguments)]
-    return CliRunner().invoke(app, texts, env={"COLUMNS": "160"})
+    return CliRunner().invoke(app, texts, env={"COLUMNS": f"{columns}"})
 
 
-def test_every_way_at_every_size(folder: Path) -> None:
+def bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*.*"))
+
+
+@pytest.fixture
+def dropped(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Whatever the file system does, files are dropped from memory: those of each time."""
+    calls: list[list[str]] = []
+
+    def forget(paths: Sequence[str]) -> str:
+        calls.append(list(paths))
+        return ""
+
+    monkeypatch.setattr("upsize.loading._measure.forget", forget)
+    return calls
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_every_way_at_every_size(
+    folder: Path, dropped: list[list[str]], columns: int
+) -> None:
     threads = torch.get_num_threads()
-    result = run(folder, "--size", "64", "--turns", "2")
+    result = run(folder, "--size", "64", "--turns", "2", columns=columns)
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    head = next(line for line in lines if line.startswith("ms for an image"))
-    assert head.split()[4:7] == ["32x32", "48x48", "64x64"]
-    for way in WAYS:
-        (line,) = (line for line in lines if line.startswith(f"{way} "))
-        numbers = re.findall(r"-?[\d.]+", line)
-        assert len(numbers) == 5
-        assert all(float(each) > 0 for each in numbers[:3])
+    assert max(map(len, lines)) <= columns
+    warm, cold = (
+        next(n for n, line in enumerate(lines) if line.startswith(f"images/s, {kind}"))
+        for kind in ("warm", "cold")
+    )
+    sizes = ["32x32", "48x48", "64x64"]
+    assert lines[warm].split()[2:] == [*sizes, "saved", "achieved"]
+    assert lines[cold].split()[2:] == [*sizes, "disk"]
+    for start, count in ((warm, 5), (cold, 4)):
+        for way, line in zip(WAYS, lines[start + 1 :], strict=False):
+            assert line.startswith(f"{way} ")
+            numbers = re.findall(r"-?[\d.]+", line)
+            assert len(numbers) == count
+            assert all(float(each) > 0 for each in numbers[:3])
     assert "Theoretical maximum: 48.4%." in result.output
+    assert "Not measured" not in result.output
+    files = {str(path) for path in (folder / "cat").iterdir()}
+    # Before each pass, at each of three sizes, in two turns.
+    assert len(dropped) == len(WAYS) * 3 * 2
+    assert all(set(each) == files for each in dropped)
     assert "small copies" not in result.output
     assert torch.get_num_threads() == threads
 
 
-def test_as_json(folder: Path) -> None:
+def test_as_json(folder: Path, dropped: list[list[str]]) -> None:
     result = run(folder, "--size", "64", "--turns", "1", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["theoretical_maximum"] == pytest.approx(0.484, abs=0.001)
     assert [each["name"] for each in found["loading"]] == WAYS
-    assert set(found["loading"][0]["seconds"]) == {"32x32", "48x48", "64x64"}
+    assert found["not_cold"] == ""
+    for each in found["loading"]:
+        assert set(each["seconds"]) == {"32x32", "48x48", "64x64"}
+        assert set(each["cold_images_per_second"]) == set(each["seconds"])
+        for size, seconds in each["seconds"].items():
+            assert each["images_per_second"][size] == pytest.approx(1 / seconds)
+        assert each["disk_bytes"] == bytes_of(folder)
 
 
-def test_copies(folder: Path, tmp_path: Path) -> None:
-    small_copies(folder, tmp_path / "small", sizes=[32], full=64, workers=0)
-    result = run(folder, "--size", "64", "--copies", tmp_path / "small", "--turns", "1")
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("sized, small copies", {}),
+        ("sized, raw copies", {"encoding": "raw", "full_copy": 72}),
+    ],
+)
+def test_copies(
+    folder: Path,
+    tmp_path: Path,
+    dropped: list[list[str]],
+    name: str,
+    settings: dict[str, Any],
+) -> None:
+    small = tmp_path / "small"
+    small_copies(folder, small, sizes=[32], full=64, workers=0, **settings)
+    arguments = (folder, "--size", "64", "--copies", small, "--turns", "1", "--json")
+    result = run(*arguments)
     assert result.exit_code == 0, result.output
-    assert "sized, small copies" in result.output
+    found = json.loads(result.stdout)["loading"]
+    assert [each["name"] for each in found] == [*WAYS, name]
+    whole = bytes_of(folder)
+    assert [each["disk_bytes"] for each in found] == [
+        *[whole] * 4,
+        whole + bytes_of(small),
+    ]
+    files = {str(path) for path in (*folder.rglob("*.jpg"), *small.iterdir())}
+    assert dropped
+    assert all(set(each) == files for each in dropped)
+
+
+def test_where_files_stay_in_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upsize.loading._measure.forget", lambda paths: "they stay")
+    result = run(folder, "--size", "64", "--turns", "2")
+    assert result.exit_code == 0, result.output
+    assert "Not measured cold: they stay.\n" in result.output
+    cold = result.output[result.output.index("images/s, cold") :]
+    for way, line in zip(WAYS, cold.splitlines()[1:], strict=False):
+        assert line.split()[-5:-2] == ["-"] * 3, way
+    result = run(folder, "--size", "64", "--turns", "1", "--json")
+    found = json.loads(result.stdout)
+    assert found["not_cold"] == "they stay"
+    assert [each["cold_images_per_second"] for each in found["loading"]] == [{}] * 4
 
 
 def test_the_share_is_that_of_the_steps(folder: Path) -> None:
@@ -74,7 +154,7 @@ def test_the_share_is_that_of_the_steps(folder: Path) -> None:
         turns.append(count)
         return items
 
-    times = measure_loading(folder, PLAN, images=3, turns=2, track=track)  # type: ignore[arg-type]
+    times = measure_loading(folder, PLAN, images=3, turns=2, track=track).ways  # type: ignore[arg-type]
     assert turns == [2]
     assert [each.name for each in times] == WAYS
     plain = times[0].seconds[Size(64, 64)]

@@ -6,6 +6,7 @@ import copy
 import time
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,9 +15,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 from torchvision.transforms import v2
 
-from upsize.forecast import measure
+from upsize.forecast import measure as measure_all
 from upsize.loading import current_size, sized
 from upsize.schedule import Ramp, Size
+
+# Larger batches are in test_growing.
+measure = partial(measure_all, grow=False)
 
 
 class Images(Dataset[tuple[Tensor, int]]):
@@ -142,7 +146,7 @@ def test_nothing_is_left_of_it() -> None:
     drawn, random = generator.get_state(), torch.get_rng_state()
     gradient = model.linear.weight.grad
     model_seen = model.seen
-    measure(model, loader, loss, optimizer=optimizer, seconds=0.2)
+    measure(model, loader, loss, optimizer=optimizer, seconds=0.2, grow=True)
     assert model_seen  # it has trained
     after = model.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
@@ -155,17 +159,18 @@ def test_nothing_is_left_of_it() -> None:
     assert torch.equal(torch.get_rng_state(), random)
 
 
-def test_nothing_is_left_of_a_failure() -> None:
+@pytest.mark.parametrize("failing_step", [3, 9])
+def test_nothing_is_left_of_a_failure(failing_step: int) -> None:
     model = Model()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     calls = iter(range(100))
 
     def failing(model: nn.Module, batch: Any) -> Tensor:
-        if next(calls) == 3:
-            raise RuntimeError("the third")
+        if next(calls) == failing_step:
+            raise RuntimeError("this step")
         return loss(model, batch)
 
-    with pytest.raises(RuntimeError, match="the third"):
+    with pytest.raises(RuntimeError, match="this step"):
         measure(model, loader_of(Images()), failing, seconds=0.2)
     after = model.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())

@@ -6,7 +6,8 @@ import pytest
 from tests.core.forecast.made import by_pixels, cost, forecast
 
 from upsize.forecast import Costs, Forecast, Prediction
-from upsize.schedule import MultiScale, Phases, Plan, Ramp
+from upsize.forecast._parts import step_counts
+from upsize.schedule import Grow, MultiScale, Phases, Plan, Ramp
 
 RAMP = Ramp(final_size=128, initial_size=64, increase_by=32)
 LENGTH = {"epochs": 8, "steps_per_epoch": 100}
@@ -267,3 +268,16 @@ def test_phases_that_end_above_the_measured_size() -> None:
     with pytest.raises(ValueError, match="256x256") as caught:
         forecast(by_pixels()).predict(phases, total_steps=90)
     assert "final_size=" not in str(caught.value)
+
+
+def test_a_plan_whose_batch_grows_begins_as_many_epochs() -> None:
+    """Its epochs have different numbers of steps."""
+    plan = RAMP.plan(
+        epochs=8, samples_per_epoch=1000, batch_size=Grow(40, batch=10), final_size=128
+    )
+    assert plan.plain is not None
+    assert plan.steps_per_epoch is None
+    grown, constant = step_counts(plan), step_counts(plan.plain)
+    assert [count.starts for count in grown.values()] == [4, 2, 2]
+    assert [count.starts for count in constant.values()] == [4, 2, 2]
+    assert sum(count.steps for count in grown.values()) == plan.total_steps

@@ -93,6 +93,6 @@ def test_copies_need_a_path(tmp_path: Path) -> None:
     crop = RandomResizedCropDecode(64, copies=CopyLoader(folder, tmp_path / "copies"))
     with (
         sample_size(HALF, FULL),
-        pytest.raises(TypeError, match="give RandomResizedCropDecode a path"),
+        pytest.raises(TypeError, match="give the loader a path"),
     ):
         crop((folder / "a.jpg").read_bytes())

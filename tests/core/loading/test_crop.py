@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -377,8 +376,3 @@ class TestFields:
         load = RandomResizedCropDecode(224, interpolation=InterpolationMode.BICUBIC)
         assert load == RandomResizedCropDecode((224, 224), interpolation="bicubic")
         assert pickle.loads(pickle.dumps(load)) == load
-
-    def test_without_torchvision(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "torchvision", None)
-        with pytest.raises(ImportError, match=r'pip install "upsize\[jpeg\]"'):
-            RandomResizedCropDecode(224)

@@ -20,7 +20,7 @@ from torchvision.datasets.folder import default_loader
 from upsize import loading
 from upsize.loading import open_image, sample_size
 from upsize.loading._images._decode import largest_reduction
-from upsize.loading._images._files import open_file
+from upsize.loading._images._open import open_file
 from upsize.schedule import Size
 
 HALF = Size(112, 112), Size(224, 224)

@@ -179,8 +179,8 @@ class TestStoresOfOthers:
     @pytest.mark.parametrize(
         "change",
         [
-            {"format": 2},
-            {"format": "1"},
+            {"format": 1},
+            {"format": "2"},
             {"settings": None},
             {"more": 1},
             {"settings": {"sizes": [["/home/me/e", "amples"]]}},
@@ -192,6 +192,12 @@ class TestStoresOfOthers:
             {"settings": {"full": "../.."}},
             {"settings": {"quality": True}},
             {"settings": {"quality": 96}},
+            {"settings": {"quality": None}},
+            {"settings": {"encoding": "raw"}},
+            {"settings": {"encoding": "webp", "quality": None}},
+            {"settings": {"full_copy": 0}},
+            {"settings": {"full_copy": "256"}},
+            {"settings": {"full_copy": 10**9}},
             {"settings": {"least_scale": float("nan")}},
             {"settings": {"least_scale": 0}},
             {"settings": {"more": 1}},
@@ -658,7 +664,7 @@ class TestProcesses:
 
         monkeypatch.setattr(_pool, "ProcessPoolExecutor", Pool)
         items = list(range(10_000))
-        with _pool.in_processes(str, items, 2) as results:
+        with _pool.in_processes(str, items, 2, 32) as results:
             for number, result in enumerate(results):
                 assert result == str(number)
                 ahead.append(Pool.submitted - number)

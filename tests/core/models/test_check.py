@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import random
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from upsize.models import CheckReport, CheckRow, adapt, check
 from upsize.models._nearest import candidates, common_multiple, nearest
-from upsize.models._probe import peak_memory
 from upsize.resize import Resizer
 from upsize.schedule import Phases, Plan, Ramp, Size
 
@@ -155,11 +153,13 @@ def test_says_why_and_what_instead() -> None:
     assert report.rows[1].reason == "ValueError: 30x50\nis odd"
     assert report.multiple_of == (8, 16)
     assert str(report).splitlines() == [
-        "size   result",
-        "20x32  ValueError: 20x32; nearest that works: 16x32 and 24x32",
-        "30x50  ValueError: 30x50; nearest that works: 24x48 and 32x64",
-        "64x96  works",
+        "size   memory   result",
+        "20x32  -        ValueError: 20x32; nearest that works: 16x32 and 24x32",
+        "30x50  -        ValueError: 30x50; nearest that works: 24x48 and 32x64",
+        "64x96  875 KiB  works",
         "1 of 3 sizes work, forward and backward, device cpu",
+        "memory: weights, gradients, batch and what autograd saves, without temporary "
+        "buffers",
         "sizes that work: multiples of (8, 16)",
     ]
     with pytest.raises(ValueError, match=r"at 2 of 3[\s\S]*multiple_of=\(8, 16\)"):
@@ -255,30 +255,18 @@ def test_out_of_memory_counts_planned_sizes_only() -> None:
     assert check(model, plan(32, 48, 64), sample(64, 64), device="meta").ok
 
 
-def test_memory_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[Any] = []
-    device = SimpleNamespace(
-        reset_peak_memory_stats=lambda device: calls.append("reset"),
-        max_memory_allocated=lambda device: 3 * 2**20,
-    )
-    monkeypatch.setattr(torch, "get_device_module", lambda _: device)
-    cuda = torch.device("cuda", 0)
-    assert peak_memory(cuda, lambda: calls.append("run")) == 3 * 2**20
-    assert calls == ["reset", "run"]
-    del device.reset_peak_memory_stats
-    assert peak_memory(cuda, lambda: calls.append("run")) is None
-    assert calls == ["reset", "run", "run"]
-
-
 def test_memory_is_in_the_table() -> None:
     rows = (CheckRow(Size(8, 8), memory=5 * 2**20), CheckRow(Size(9, 9), "A: b" * 40))
-    report = CheckReport(rows, "cuda:0", False)
+    report = CheckReport(rows, "cuda:0", False, memory_kind="peak")
     assert report.table().splitlines() == [
-        "size  memory  result",
-        "8x8   5 MiB   works",
-        f"9x9   -       {('A: b' * 40)[:87]}...; nearest that works: none found",
+        "size  memory   result",
+        "8x8   5.0 MiB  works",
+        f"9x9   -        {('A: b' * 40)[:87]}...; nearest that works: none found",
     ]
     assert "1 of 2 sizes work, forward, device cuda:0" in str(report)
+    assert str(report).endswith(
+        "memory: peak of a training step, measured on the device"
+    )
 
 
 def test_an_error_without_a_message() -> None:

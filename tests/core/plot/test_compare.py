@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from tests.core.plot.canvas import canvas_of
 
 from upsize.plot import plot_compare
-from upsize.schedule import MultiScale, Phases, Plan, Ramp, presets
+from upsize.schedule import Grow, MultiScale, Phases, Plan, Ramp, presets
 
 HALF = Phases(phases=[(0, 32), (0.5, 64)]).plan(total_steps=80)
 FULL = Phases(phases=[(0, 64)]).plan(total_steps=80)
@@ -94,3 +94,13 @@ def test_full_sizes_that_differ_are_each_their_own() -> None:
 def test_nothing_to_draw_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         plot_compare({})
+
+
+def test_a_batch_that_grows_trains_on_the_same_pixels() -> None:
+    """Its few steps at small sizes hold as many images."""
+    plan = Ramp(final_size=224, increase_by=56).plan(
+        epochs=20, samples_per_epoch=1000, batch_size=Grow(256, batch=64)
+    )
+    assert plan.plain is not None
+    assert bars(plan) == bars(plan.plain)
+    assert bars(plan)[-1][1] == pytest.approx(100 * plan.pixel_share)

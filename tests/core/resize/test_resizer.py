@@ -339,7 +339,7 @@ def test_a_value_like_any_other():
     assert hash(resizer) == hash(Resizer("area", True, ("in", 0)))
     assert resizer != Resizer()
     assert repr(Resizer()) == (
-        "Resizer(mode='bilinear', antialias=True, images=None, targets=None)"
+        "Resizer(mode='bilinear', antialias=True, images=None, targets=None, seed=0)"
     )
     with pytest.raises(dataclasses.FrozenInstanceError):
         resizer.mode = "bicubic"

@@ -9,11 +9,15 @@ from typing import Any
 
 import torch
 from tests.adapters.torchrun import finish
+from tests.core.merging import Images, Training
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+from torch.utils.data.distributed import DistributedSampler
 
+from upsize.loading import sized
 from upsize.loop import ProgressiveResize
-from upsize.schedule import Ramp
+from upsize.schedule import Grow, Ramp
 
 
 def run(batches: int) -> ProgressiveResize:
@@ -108,6 +112,40 @@ def resumed(steps: int) -> ProgressiveResize:
     return again
 
 
+def merged() -> dict[str, Any]:
+    """Train on merged batches of a sized loader, and on plain ones."""
+
+    def train(merge: bool) -> Training:
+        data = Images(22)
+        loader = DataLoader(data, 2, sampler=DistributedSampler(data))
+        training = Training(merge, loader=loader)
+        training.model = DistributedDataParallel(training.model)
+        return training.finish()
+
+    plain, fewer = train(False), train(True)
+    return {
+        "difference": plain.difference(fewer),
+        "passes": [len(plain.passes), len(fewer.passes)],
+        "weights": [each.sum().item() for each in fewer.model.parameters()],
+    }
+
+
+def grown(rank: int) -> dict[str, Any]:
+    """Draw batches that grow: of this process's share of the samples."""
+    data = Images(44)
+    resize = ProgressiveResize(
+        Ramp(final_size=16, increase_by=8), epochs=2, samples_per_epoch=22,
+        batch_size=Grow(8, batch=2),
+    )  # fmt: skip
+    loader = sized(DataLoader(data, 2, sampler=range(rank, 44, 2)), resize)
+    return {
+        "lengths": [
+            len(images) for _ in range(2) for images, _ in resize.batches(loader)
+        ],
+        "planned": [resize.plan.batch_at(n) for n in range(resize.plan.total_steps)],
+    }
+
+
 def main() -> dict[str, Any]:
     alone = next_size(run(9))
     # As "cpu:gloo,cuda:nccl" has it.
@@ -145,6 +183,8 @@ def main() -> dict[str, Any]:
         "unused parameters": ddp(find_unused_parameters=True),
         "no_sync": ddp(accumulate=2),
         "compiled": ddp(is_compiled=True),
+        "merged": merged(),
+        "grown": grown(rank),
     }
 
 

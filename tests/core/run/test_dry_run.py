@@ -200,3 +200,27 @@ def test_on_a_gpu() -> None:
     with torch.autocast("cuda"):
         resize().preallocate(model, torch.rand(4, 3, 32, 32, device="cuda"))
     assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+class Hooked(nn.Module):
+    """Adds a hook to a part of it with its first call, as models of transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.is_hooked = nn.Conv2d(3, 2, 3), False
+        self.taken: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.is_hooked:
+            self.is_hooked = True
+            self.conv.register_forward_hook(lambda *call: self.taken.append(call[2]))
+        out: Tensor = self.conv(x)
+        return out
+
+
+def test_hooks_of_a_first_call_are_not_there_twice() -> None:
+    model, resize = Hooked(), ProgressiveResize(RAMP, total_steps=4)
+    resize.preallocate(model, torch.rand(2, 3, 32, 32))
+    model.taken.clear()
+    model(torch.rand(2, 3, 32, 32))
+    assert len(model.taken) == 1

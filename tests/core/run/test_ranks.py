@@ -70,6 +70,22 @@ def test_joined_epochs_of_other_lengths(reports: list[dict[str, Any]]) -> None:
     assert second == [[], [8] * 3, [12] * 2, [16] * 4]
 
 
+def test_merged_batches_train_the_same_weights(reports: list[dict[str, Any]]) -> None:
+    first, second = (report["merged"] for report in reports)
+    assert first["weights"] == second["weights"]
+    for report in (first, second):
+        assert report["difference"] < 1e-9
+        # Of 6 batches, 4 and 1 are merged; the last one is short.
+        assert report["passes"] == [18, 3 + 12]
+
+
+def test_batches_grow_in_step(reports: list[dict[str, Any]]) -> None:
+    first, second = (report["grown"] for report in reports)
+    assert first == second
+    assert first["lengths"] == first["planned"]
+    assert max(first["lengths"]) == 8
+
+
 @pytest.mark.parametrize(
     "kind", ["static graph", "unused parameters", "no_sync", "compiled"]
 )

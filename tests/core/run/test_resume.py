@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from upsize.run._resume import moved, resumed
+from upsize.run._resume import resumed
 from upsize.run._state import State
 from upsize.schedule import Linear, Plan, Ramp
+from upsize.schedule._moved import moved
 
 RAMP = Ramp(increase_by=8)
 

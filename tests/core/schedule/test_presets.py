@@ -246,6 +246,13 @@ def test_autoprog(w: int, epochs: int) -> None:
         assert plan.size_at(step).height == sizes[k]
 
 
+@pytest.mark.parametrize("epochs", [4, 99, 200])
+def test_fastdinov2(epochs: int) -> None:
+    plan = presets.fastdinov2().plan(epochs=epochs, steps_per_epoch=4)
+    assert [str(size) for size in plan.sizes] == ["112x112", "224x224"]
+    assert plan.stages[0].stop == 3 * epochs  # of 4 epochs
+
+
 def test_fastxtend_is_a_ramp() -> None:
     assert presets.fastxtend() == Ramp()
     epoch = presets.fastxtend(increase_mode="epoch", final_size=224)
@@ -267,6 +274,7 @@ def test_fastxtend_is_a_ramp() -> None:
         ),
         (lambda: presets.efficienttrain("vit"), "model must be one of"),
         (lambda: presets.autoprog(225), "not a multiple"),
+        (lambda: presets.fastdinov2(225), "multiple"),
         (lambda: presets.composer(0), "initial_size"),
         (lambda: presets.composer(0.5, 0.9, 0.2), "comes before"),
     ],

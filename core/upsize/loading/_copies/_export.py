@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from upsize.loading._copies._folder import check_apart
+from upsize.loading._copies._raw import RawImage
 from upsize.loading._copies._records import Encoding, unpack_copy
 from upsize.loading._copies._store import open_reader
 from upsize.loading._images._folder import shown
@@ -16,6 +17,7 @@ __all__ = ["export_copies"]
 _SUFFIXES = {
     Encoding.JPEG: (".jpg", ".jpeg", ".jpe", ".jfif"),
     Encoding.PNG: (".png",),
+    Encoding.RAW: (".png",),
 }
 
 
@@ -24,7 +26,8 @@ def export_copies(target: str | PathLike[str], folder: str | PathLike[str]) -> i
 
     They lie in folders named by the size of the samples, under the names of the images.
     Where the name of an image does not fit the copy, as a.webp does not fit a PNG,
-    ``.png`` or ``.jpg`` is added. :class:`CopyLoader` does not read them.
+    ``.png`` or ``.jpg`` is added. Raw copies are written as PNG.
+    :class:`CopyLoader` does not read them.
 
     Args:
         target: The folder of the copies.
@@ -57,7 +60,7 @@ def export_copies(target: str | PathLike[str], folder: str | PathLike[str]) -> i
     target, folder = Path(target), Path(folder)
     check_apart(target, folder, "the folder to export to")
     reader = open_reader(target)
-    sizes, names = reader.settings.sizes, list(reader.images())
+    sizes, names = reader.settings.served, list(reader.images())
     for name in names:
         _check_name(name, target)
     try:
@@ -71,15 +74,20 @@ def export_copies(target: str | PathLike[str], folder: str | PathLike[str]) -> i
         raise ValueError(f"{shown(folder)}: is not empty: export to a new folder")
     count = 0
     for name in sorted(names):
-        with reader.get(name, sizes) as found:
-            for size, value in found:
+        with reader.begin() as transaction:
+            for size in sizes:
+                value = reader.get(transaction, name, size)
+                if value is None:
+                    continue
                 try:
                     copy = unpack_copy(value)
+                    raw = copy.encoding is Encoding.RAW
+                    data = RawImage(copy.data).png() if raw else copy.data
                 except ValueError as error:
                     raise ValueError(
                         f"{shown(target)}: {shown(name)}: {error}"
                     ) from error
-                _write(folder / str(size) / name, copy.encoding, copy.data)
+                _write(folder / str(size) / name, copy.encoding, data)
                 count += 1
     return count
 
@@ -101,7 +109,7 @@ def _check_name(name: str, target: Path) -> None:
         )
 
 
-def _write(path: Path, encoding: Encoding, data: memoryview) -> None:
+def _write(path: Path, encoding: Encoding, data: bytes | memoryview) -> None:
     """Write a new file; another name is found where there is one already."""
     if path.suffix.lower() not in _SUFFIXES[encoding]:
         path = path.with_name(path.name + _SUFFIXES[encoding][0])

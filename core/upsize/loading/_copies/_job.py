@@ -23,6 +23,9 @@ Track = Callable[[Iterable[Any], int], Iterable[Any]]
 _SAMPLES = 64
 # A transaction takes this much at most: what a killed run loses.
 _MOST_IMAGES, _MOST_BYTES = 256, 1 << 24
+# Images that a worker process makes the copies of before it hands them over; raw
+# copies are some ten times as large, and wait in memory.
+_AT_ONCE, _RAW_AT_ONCE = 32, 4
 _NAMED = 100
 
 
@@ -35,12 +38,15 @@ class CopiesEstimate:
         bytes: About how much disk they need, by a sample of up to 64 images.
         free: Bytes that are free on the disk of the copies.
         settings: Sizes of samples that there are copies for, and the others.
+        lowered: About how many of the images get JPEG copies of a lower quality than
+            ``settings.quality``, as they have a lower one themselves.
     """
 
     images: int
     bytes: int
     free: int
     settings: CopySettings
+    lowered: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,15 @@ class CopiesReport:
         kept: Images whose copies were up to date.
         removed: Images that are there no longer, whose copies were removed.
         bytes: Of the copies made.
+        lowered: Images whose JPEG copies were made at a lower quality than was asked
+            for, which is their own.
     """
 
     made: int
     kept: int
     removed: int
     bytes: int
+    lowered: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,17 +112,20 @@ class Job:
         """Make the copies of a few images, and conclude from these."""
         missing = self._todo.missing
         sample = missing[:: max(1, -(-len(missing) // _SAMPLES))]
-        total = 0
+        total = lowered = 0
         for image in sample:
             made = make_copies(self.source, self.settings, image)
             if isinstance(made, Made):
-                total += made.bytes
-        needed = round(total * len(missing) / max(1, len(sample)))
+                total, lowered = total + made.disk, lowered + made.lowered
+        needed, lowered = (
+            round(each * len(missing) / max(1, len(sample)))
+            for each in (total, lowered)
+        )
         place = self.target.absolute()
         while not place.exists():
             place = place.parent
         free = shutil.disk_usage(place).free
-        return CopiesEstimate(len(missing), needed, free, self.settings)
+        return CopiesEstimate(len(missing), needed, free, self.settings, lowered)
 
     def run(self, workers: int, track: Track) -> CopiesReport:
         """Make what is missing, name what cannot be copied; write nothing if all is there.
@@ -148,8 +160,9 @@ class Job:
         work = partial(make_copies, self.source, self.settings)
         batch: list[Made] = []
         wrong: list[LeftOut] = []
-        made = total = waiting = 0
-        with in_processes(work, todo.missing, workers) as results:
+        made = total = waiting = lowered = 0
+        at_once = _RAW_AT_ONCE if self.settings.encoding == "raw" else _AT_ONCE
+        with in_processes(work, todo.missing, workers, at_once) as results:
             for result in track(results, len(todo.missing)):
                 if isinstance(result, LeftOut):
                     wrong.append(result)
@@ -157,10 +170,12 @@ class Job:
                 batch.append(result)
                 made, total = made + 1, total + result.bytes
                 waiting += result.bytes
+                lowered += result.lowered
                 if len(batch) >= _MOST_IMAGES or waiting >= _MOST_BYTES:
                     store.update(batch, [])
                     batch, waiting = [], 0
         # An image that was copied once and cannot be read now has changed.
         store.update(batch, [each.name for each in wrong])
         kept = len(self._listing.images) - len(todo.missing)
-        return CopiesReport(made, kept, len(todo.removed), total), wrong
+        removed = len(todo.removed)
+        return CopiesReport(made, kept, removed, total, lowered), wrong

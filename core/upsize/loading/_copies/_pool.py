@@ -16,14 +16,16 @@ __all__ = ["in_processes"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-_MOST_AT_ONCE = 32
 # Tasks for each worker: more would only wait in memory, with their results.
 _AHEAD = 4
 
 
 @contextmanager
 def in_processes(
-    work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int
+    work: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    workers: int,
+    at_once: int,
 ) -> Iterator[Iterator[_Result]]:
     """Give the results of items in order, from worker processes if any.
 
@@ -31,6 +33,7 @@ def in_processes(
         work: What is done with an item; can be pickled.
         items: The items.
         workers: Processes; 0: none, in this process.
+        at_once: A worker hands over the results of so many items together, or fewer.
 
     Raises:
         OSError: When a worker process was killed.
@@ -42,7 +45,7 @@ def in_processes(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=_end_with_parent)
     try:
-        yield _results(pool, work, items, workers)
+        yield _results(pool, work, items, workers, at_once)
     except BrokenProcessPool as error:
         raise OSError(
             "a worker process was killed, perhaps for lack of memory; what was made is "
@@ -57,8 +60,9 @@ def _results(
     work: Callable[[_Item], _Result],
     items: Sequence[_Item],
     workers: int,
+    at_once: int,
 ) -> Iterator[_Result]:
-    count = min(_MOST_AT_ONCE, -(-len(items) // workers))
+    count = min(at_once, -(-len(items) // workers))
     running: deque[Future[list[_Result]]] = deque()
     for start in range(0, len(items), count):
         running.append(pool.submit(_each, work, items[start : start + count]))

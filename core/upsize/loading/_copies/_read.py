@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from upsize.loading._context import SampleSize, current_size
-from upsize.loading._copies._folder import no_copies
-from upsize.loading._copies._records import unpack_copy
-from upsize.loading._copies._settings import CopySettings, copy_size
+from upsize.loading._copies._raw import RawImage
+from upsize.loading._copies._records import Encoding, unpack_copy
+from upsize.loading._copies._serving import Serving
 from upsize.loading._copies._store import Reader, open_reader
 from upsize.loading._images._decode import open_image
 from upsize.loading._images._files import ImageFile
@@ -28,10 +28,15 @@ __all__ = ["CopyLoader", "OpenCopy"]
 
 
 class OpenCopy(NamedTuple):
-    """A copy whose header has been read, and its original's size, turned alike."""
+    """A copy whose header has been read.
 
-    file: ImageFile
+    ``original`` is the size of its original, ``base`` that of the image which samples
+    of the full size are cut from; both turned as the copy is.
+    """
+
+    file: ImageFile | RawImage
     original: Size
+    base: Size
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,11 @@ class CopyLoader:
     where there is no such copy. A copy that is damaged, or not as large as its original
     and the settings demand, is not used: you are warned, and get the original.
 
+    Copies that were made with ``full_copy`` take the place of the originals: with
+    ``full_copy=True`` you read them at full size and outside of ``sized`` as well. Then
+    images at full size are not bit for bit those of the originals. Give the dataset that
+    you validate on a loader of its own where it must see the originals.
+
     Each process opens the store when it first reads, so a loader can be pickled, and
     used by workers that are forked or spawned. While a process reads, no other can
     change the store.
@@ -54,9 +64,13 @@ class CopyLoader:
             has made. Only read, so it may lie on a read-only disk.
         exif: Whether to turn images as their EXIF orientation says, which ImageFolder's
             loader does not.
+        full_copy: Whether to read copies at full size, too, which must have been made
+            with ``full_copy``. Copies so made are read with it alone, as the small ones
+            are no sharper than those which take the place of the originals.
 
     Raises:
-        ValueError: When there are no copies; names the folder.
+        ValueError: When there are no copies, or ``full_copy`` is not as they were made;
+            names the folder.
 
     Example:
         >>> import tempfile
@@ -78,6 +92,7 @@ class CopyLoader:
     source: str | PathLike[str]
     target: str | PathLike[str]
     exif: bool = False
+    full_copy: bool = False
     _root: str = field(init=False, repr=False, compare=False)
     _reader: Reader | None = field(init=False, repr=False, compare=False)
 
@@ -88,15 +103,24 @@ class CopyLoader:
         set_field(self, "target", Path(self.target).absolute())
         set_field(self, "_root", os.path.join(root, ""))  # noqa: PTH118 - ends in "/"
         set_field(self, "_reader", None)
-        if open_reader(Path(self.target)).found is None:
-            raise no_copies(Path(self.target))
+        self._check(open_reader(Path(self.target)))
+
+    def _check(self, reader: Reader) -> None:
+        """Refuse copies that this loader does not fit."""
+        made = reader.settings.full_copy is not None
+        if made != self.full_copy:
+            raise ValueError(
+                f"{shown(self.target)}: these copies were made "
+                f"{'with' if made else 'without'} full_copy, so CopyLoader needs "
+                f"full_copy={made}, not {self.full_copy!r}; or make other copies"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_reader": None}
 
     @contextmanager
     def copies(
-        self, path: str | PathLike[str], sample: SampleSize, *, exif: bool
+        self, path: str | PathLike[str], sample: SampleSize | None, *, exif: bool
     ) -> Iterator[Iterator[OpenCopy]]:
         """Give the copies that serve a sample, the smallest first.
 
@@ -104,19 +128,21 @@ class CopyLoader:
 
         Args:
             path: The original, in the folder of the originals.
-            sample: Size of the sample, and the full size. Other full sizes than that
-                of the copies count in their ratio.
+            sample: Size of the sample, and the full size; ``None``: full size. Other
+                full sizes than that of the copies count in their ratio.
             exif: Whether to turn them as their EXIF orientation says.
 
         Raises:
-            ValueError: When the original lies elsewhere, or the store is damaged.
+            ValueError: When the original lies elsewhere, the store is damaged, or has
+                been made again with or without ``full_copy``.
         """
         whole = os.path.abspath(path)  # noqa: PTH100 - as above
         if not whole.startswith(self._root):
             raise ValueError(
                 f"{shown(path)}: is not in {shown(self.source)}, of which these are the copies"
             )
-        if sample.size == sample.full:
+        at_full = sample is None or sample.size == sample.full
+        if at_full and not self.full_copy:
             yield iter(())
             return
         name = whole[len(self._root) :].replace(os.sep, "/")
@@ -124,23 +150,31 @@ class CopyLoader:
         if reader is None or reader.closed or reader.pid != os.getpid():
             reader = open_reader(Path(self.target))
             object.__setattr__(self, "_reader", reader)
-        settings = reader.settings
-        with reader.get(name, _serving(settings, sample)) as found:
-            yield self._opened(path, settings, found, exif=exif)
+        self._check(reader)
+        with reader.begin() as transaction:
+            yield self._opened(path, name, reader, transaction, sample, exif=exif)
 
     def _opened(
         self,
         path: str | PathLike[str],
-        settings: CopySettings,
-        found: Iterator[tuple[Size, memoryview]],
+        name: str,
+        reader: Reader,
+        transaction: Any,
+        sample: SampleSize | None,
         *,
         exif: bool,
     ) -> Iterator[OpenCopy]:
-        for size, value in found:
+        serving = reader.serving
+        for size in serving.sizes(sample):
+            value = reader.get(transaction, name, size)
+            if value is None:
+                continue
             try:
-                yield _open(f"the {size} copy of {path}", value, size, settings, exif)
+                copy = _open(path, value, size, serving, exif)
             except ValueError as error:
                 self.warn_unused(path, error)
+            else:
+                yield copy
 
     @staticmethod
     def warn_unused(path: str | PathLike[str], why: object) -> None:
@@ -162,7 +196,7 @@ class CopyLoader:
                 names the path.
         """
         sample = current_size()
-        if sample is not None:
+        if sample is not None or self.full_copy:
             with self.copies(path, sample, exif=self.exif) as copies:
                 for copy in copies:
                     try:
@@ -172,26 +206,27 @@ class CopyLoader:
         return open_image(path, exif=self.exif)
 
 
-def _serving(settings: CopySettings, sample: SampleSize) -> Iterator[Size]:
-    """Yield the sizes whose copies cover a sample."""
-    (height, width), (full_height, full_width) = settings.full, sample.full
-    for size in settings.sizes:
-        if (
-            size.height * full_height >= sample.size.height * height
-            and size.width * full_width >= sample.size.width * width
-        ):
-            yield size
-
-
 def _open(
-    label: str, value: memoryview, size: Size, settings: CopySettings, exif: bool
+    path: str | PathLike[str],
+    value: memoryview,
+    size: Size,
+    serving: Serving,
+    exif: bool,
 ) -> OpenCopy:
     """Read the header of a copy, and check what its record says of the original."""
-    copy = unpack_copy(value)
-    file = ImageFile(label, copy.data, exif=exif, formats=(copy.encoding.name,))
-    if file.stored != copy_size(copy.original, size, settings):
+    encoding, original, data = unpack_copy(value)
+    raw, made = encoding is Encoding.RAW, serving.settings.encoding
+    if raw != (made == "raw"):
+        raise ValueError(f"it is {encoding.name} among {made} copies")
+    file: ImageFile | RawImage
+    if raw:
+        file = RawImage(data, exif=exif)
+    else:
+        label = f"the {size} copy of {path}"
+        file = ImageFile(label, data, exif=exif, formats=(encoding.name,))
+    expected = serving.expected(original, size)
+    if file.stored != expected.copy:
         raise ValueError(
-            f"it has {file.stored} pixels, which no copy of an original of "
-            f"{copy.original} has"
+            f"it has {file.stored} pixels, which no copy of an original of {original} has"
         )
-    return OpenCopy(file, file.turned(copy.original))
+    return OpenCopy(file, file.turned(original), file.turned(expected.base))

@@ -43,10 +43,11 @@ _LONGEST_HEADER, _LONGEST_IMAGE = 65_536, 8192
 
 
 class Encoding(IntEnum):
-    """How the pixels of a copy are encoded: the format's name, as Pillow spells it."""
+    """How the pixels of a copy are encoded: as Pillow spells a format, or RAW."""
 
     JPEG = 1
     PNG = 2
+    RAW = 3
 
 
 class Copy(NamedTuple):
@@ -61,7 +62,7 @@ class Copy(NamedTuple):
 class _Header:
     """What the store of each version begins with: the version, and its settings."""
 
-    format: Literal[1]
+    format: Literal[2]
     settings: CopySettings
 
 
@@ -70,7 +71,7 @@ _HEADER = TypeAdapter(_Header)
 
 def pack_header(settings: CopySettings) -> bytes:
     """Return the header of a store."""
-    return _HEADER.dump_json(_Header(1, settings))
+    return _HEADER.dump_json(_Header(2, settings))
 
 
 def unpack_header(value: bytes | memoryview) -> CopySettings:

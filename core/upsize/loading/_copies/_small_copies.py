@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from upsize.loading._copies._job import CopiesEstimate, CopiesReport, Job, Track
-from upsize.loading._copies._settings import copy_settings
+from upsize.loading._copies._settings import CopyEncoding, copy_settings
 from upsize.schedule import Plan
 
 __all__ = ["CopiesEstimate", "CopiesReport", "estimate_copies", "small_copies"]
@@ -29,7 +29,9 @@ def estimate_copies(
     full: int | tuple[int, int] | None = None,
     most: int = 2,
     least_scale: float = 0.08,
-    quality: int = 90,
+    quality: int | None = None,
+    encoding: CopyEncoding = "jpeg",
+    full_copy: int | None = None,
 ) -> CopiesEstimate:
     """Say how much disk :func:`small_copies` will need; writes nothing.
 
@@ -41,7 +43,9 @@ def estimate_copies(
         full: The full size, with ``sizes``.
         most: At most this many copies of an image, with ``plan``.
         least_scale: The least share of an image's area that a crop takes.
-        quality: Of JPEG, 1 to 95.
+        quality: Highest of JPEG, 1 to 95; ``None``: 90.
+        encoding: "jpeg" or "raw".
+        full_copy: Shorter side in pixels of copies that take the place of the originals.
 
     Raises:
         ValueError: For a bad setting, or a folder without images; names it.
@@ -55,10 +59,19 @@ def estimate_copies(
         >>> for n in range(3):
         ...     Image.new("RGB", (500, 375)).save(root / "images" / f"{n}.jpg")
         >>> need = estimate_copies(root / "images", root / "small", sizes=[112], full=224)
-        >>> need.images, 1000 < need.bytes < 10000
+        >>> need.images, 1000 < need.bytes < 20000
         (3, True)
     """
-    settings = copy_settings(plan, sizes, full, most, least_scale, quality)
+    settings = copy_settings(
+        plan=plan,
+        sizes=sizes,
+        full=full,
+        most=most,
+        least_scale=least_scale,
+        quality=quality,
+        encoding=encoding,
+        full_copy=full_copy,
+    )
     return Job(Path(source), Path(target), settings).estimate()
 
 
@@ -71,7 +84,9 @@ def small_copies(
     full: int | tuple[int, int] | None = None,
     most: int = 2,
     least_scale: float = 0.08,
-    quality: int = 90,
+    quality: int | None = None,
+    encoding: CopyEncoding = "jpeg",
+    full_copy: int | None = None,
     workers: int | None = None,
     track: Track = _plain,
 ) -> CopiesReport:
@@ -104,8 +119,15 @@ def small_copies(
         least_scale: The least share of an image's area that a crop takes: ``scale[0]``
             of RandomResizedCrop; 1.0 where the whole image is resized, with the side
             that the image is resized to as ``full``, and ``sizes`` in that ratio.
-        quality: Quality of the copies of JPEG files, which are JPEG, 1 to 95. Those of
-            all other files are PNG, without loss.
+        quality: Highest quality of JPEG copies, 1 to 95; ``None``: 90. A copy has no
+            higher one than its original, estimated from its quantisation table.
+        encoding: "jpeg": copies of JPEG files are JPEG, those of all other files PNG,
+            without loss. "raw": copies are plain pixels, which need no decoding and
+            some ten times the disk; those of grey files have one byte a pixel.
+        full_copy: Shorter side in pixels of one more copy, which takes the place of the
+            original in a :class:`CopyLoader` with ``full_copy=True``: as 256 for a full
+            size of 224. Small copies are then made for the crops of this one, so they
+            are smaller. ``None``: none, samples of the full size come from the originals.
         workers: Processes that work at the same time, which import the main module of
             the program; 0: none, in this process. ``None``: one for each core.
         track: Called with the results to come and their number, as a progress bar is.
@@ -136,7 +158,16 @@ def small_copies(
         ...     load(root / "images" / "a.jpg").size
         (250, 188)
     """
-    settings = copy_settings(plan, sizes, full, most, least_scale, quality)
+    settings = copy_settings(
+        plan=plan,
+        sizes=sizes,
+        full=full,
+        most=most,
+        least_scale=least_scale,
+        quality=quality,
+        encoding=encoding,
+        full_copy=full_copy,
+    )
     if workers is None:
         workers = os.cpu_count() or 1
     elif workers < 0:
@@ -147,6 +178,6 @@ def small_copies(
         raise ValueError(
             f"{target}: the copies of {need.images} images need about "
             f"{need.bytes / 1e9:.2f} GB, and {need.free / 1e9:.2f} GB are free: choose "
-            "another disk, fewer sizes or a lower quality"
+            "another disk, fewer sizes, a lower quality, or JPEG instead of raw"
         )
     return job.run(workers, track)

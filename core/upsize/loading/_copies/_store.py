@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from weakref import WeakValueDictionary
@@ -23,6 +24,7 @@ from upsize.loading._copies._records import (
     unpack_header,
     unpack_image,
 )
+from upsize.loading._copies._serving import Serving
 from upsize.loading._copies._settings import CopySettings
 from upsize.loading._images._folder import Found, shown
 from upsize.schedule import Size
@@ -46,17 +48,24 @@ def speaking(target: Path) -> Iterator[None]:
     """Turn the errors of LMDB into sentences."""
     try:
         yield
-    except lmdb.DiskError as error:
-        raise OSError(
+    except lmdb.Error as error:
+        raise _spoken(target, error) from error
+
+
+def _spoken(target: Path, error: lmdb.Error) -> Exception:
+    """Return an error of LMDB as a sentence."""
+    if isinstance(error, lmdb.DiskError):
+        return OSError(
             f"{shown(target)}: the disk is full; what was made is kept: make room, and "
             "run this again to resume"
-        ) from error
-    except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError) as error:
-        raise _again(target, f"these copies are damaged ({error})") from error
-    except lmdb.Error as error:
-        raise ValueError(
-            f"{shown(target)}: these copies cannot be opened or written ({error})"
-        ) from error
+        )
+    if isinstance(
+        error, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.PanicError
+    ):
+        return _again(target, f"these copies are damaged ({error})")
+    return ValueError(
+        f"{shown(target)}: these copies cannot be opened or written ({error})"
+    )
 
 
 class Environment:
@@ -170,21 +179,41 @@ class Reader(Environment):
         if hasattr(self, "_closing"):  # it is whole
             self.close()
 
-    @contextmanager
-    def get(
-        self, name: str, sizes: Iterable[Size]
-    ) -> Iterator[Iterator[tuple[Size, memoryview]]]:
-        """Give the copies of an image that there are, as they lie in the store's file.
+    @cached_property
+    def serving(self) -> Serving:
+        """Which copies serve a sample.
 
-        They are valid until the block ends.
+        Raises:
+            ValueError: As :attr:`settings`.
+        """
+        return Serving(self.settings)
+
+    def begin(self) -> Any:
+        """Return a transaction of LMDB, for :meth:`get`: a context manager.
+
+        Raises:
+            ValueError: When LMDB cannot read the store.
+        """
+        try:
+            return self._lmdb.begin(buffers=True)
+        except lmdb.Error as error:
+            raise _spoken(self.target, error) from error
+
+    def get(self, transaction: Any, name: str, size: Size) -> memoryview | None:
+        """Return a copy as it lies in the store's file; ``None``: there is none.
+
+        It is valid until the transaction ends.
 
         Args:
+            transaction: What :meth:`begin` returned, entered.
             name: The image.
-            sizes: Sizes of samples.
+            size: Size of samples.
         """
-        with speaking(self.target), self._lmdb.begin(buffers=True) as transaction:
-            values = ((size, transaction.get(copy_key(size, name))) for size in sizes)
-            yield (each for each in values if each[1] is not None)
+        try:
+            found: memoryview | None = transaction.get(copy_key(size, name))
+        except lmdb.Error as error:
+            raise _spoken(self.target, error) from error
+        return found
 
 
 _OPEN: WeakValueDictionary[str, Reader] = WeakValueDictionary()

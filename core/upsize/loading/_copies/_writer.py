@@ -60,7 +60,7 @@ class Writer(Environment):
     def update(self, made: Iterable[Made], removed: Iterable[str]) -> None:
         """Put images with their copies into the store, and remove others, at once."""
         assert self.found is not None
-        sizes = self.found.sizes
+        sizes = self.found.served
 
         def change(transaction: Any) -> None:
             for name in removed:

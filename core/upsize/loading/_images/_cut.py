@@ -1,18 +1,28 @@
-"""Cut a crop out of an image file that is decoded at a fraction of its size."""
+"""Cut a crop out of the pixels of an image and resample it."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+import torch
 from PIL import Image
 from torch import Tensor
 
-from upsize.loading._images._files import ImageFile
 from upsize.resize._interpolate import Mode, interpolate
 from upsize.schedule import Size
 
-__all__ = ["FILTERS", "Crop", "Cut", "Output", "cut"]
+__all__ = [
+    "FILTERS",
+    "Crop",
+    "Cut",
+    "Output",
+    "Pixels",
+    "cut",
+    "cut_centre",
+    "cut_pixels",
+    "resample",
+]
 
 Output: TypeAlias = Literal["pil", "tensor"]
 
@@ -22,13 +32,38 @@ _TORCH: dict[str, Mode] = {"bilinear": "bilinear", "bicubic": "bicubic"}
 FILTERS = {"pil": tuple(_PIL), "tensor": tuple(_TORCH)}
 
 
+class Pixels(Protocol):
+    """Where the pixels of an image come from: its file, or a copy of it.
+
+    They may be decoded when they are asked for, or be there already, as in a store that
+    is mapped into memory. They are only read.
+    """
+
+    @property
+    def size(self) -> Size:
+        """The size in pixels, as the image is turned."""
+        ...
+
+    def margin(self, reduction: int) -> tuple[float, float]:
+        """Return where the image begins in its pixels: (top, left)."""
+        ...
+
+    def rgb(self, reduction: int = 1) -> Image.Image:
+        """Return the pixels in mode "RGB"."""
+        ...
+
+    def tensor(self, reduction: int = 1) -> Tensor:
+        """Return the pixels as a uint8 tensor (height, width, 3)."""
+        ...
+
+
 class Crop(NamedTuple):
     """A part of an image, in pixels of the original."""
 
-    top: int
-    left: int
-    height: int
-    width: int
+    top: float
+    left: float
+    height: float
+    width: float
 
 
 class Cut(NamedTuple):
@@ -40,34 +75,97 @@ class Cut(NamedTuple):
 
 
 def cut(
-    file: ImageFile,
+    pixels: Pixels,
     crop: Crop,
     share: tuple[float, float],
     how: Cut,
     reduction: int = 1,
+    out: Tensor | None = None,
 ) -> Image.Image | Tensor:
-    """Decode an image file and return a crop of it.
+    """Return a crop of an image, resampled.
 
     Args:
-        file: The original, or a copy of it.
+        pixels: The original, or a copy of it.
         crop: In pixels of the original.
         share: The (height, width) of what is decoded as a share of the original's.
         how: The size and the kind of the result.
-        reduction: What the sides of the file are divided by as it is decoded.
+        reduction: What the sides of the pixels are divided by as they are decoded.
+        out: Where to put a tensor, as :func:`resample` takes it.
     """
     if how.output == "pil":
-        return _cut_pil(file, crop, share, how, reduction)
-    pixels = file.tensor(reduction)
-    sides = zip(
-        pixels.shape[:2], crop[:2], crop[2:], share, file.margin(reduction), strict=True
-    )
-    rows, columns = (_range(*each) for each in sides)
-    part = pixels[rows, columns].permute(2, 0, 1)
-    mode = _TORCH[how.interpolation]
-    return interpolate(part, how.size, mode, antialias=True).contiguous()
+        return _cut_pil(pixels, crop, share, how, reduction)
+    return resample(cut_pixels(pixels, crop, share, reduction), how, out)
 
 
-def _range(side: int, begin: int, length: int, share: float, margin: float) -> slice:
+def cut_pixels(
+    pixels: Pixels, crop: Crop, share: tuple[float, float], reduction: int = 1
+) -> Tensor:
+    """Return the whole pixels of a crop, for :func:`resample`: a view of those there are.
+
+    Args:
+        pixels: The original, or a copy of it.
+        crop: In pixels of the original.
+        share: The (height, width) of what is decoded as a share of the original's.
+        reduction: What the sides of the pixels are divided by as they are decoded.
+    """
+    whole = pixels.tensor(reduction)
+    (height, width, _), (top, left) = whole.shape, pixels.margin(reduction)
+    rows = _range(height, crop.top, crop.height, share[0], top)
+    columns = _range(width, crop.left, crop.width, share[1], left)
+    return whole[None, rows, columns]
+
+
+def resample(part: Tensor, how: Cut, out: Tensor | None = None) -> Tensor:
+    """Resample pixels to a uint8 tensor (3, height, width).
+
+    Args:
+        part: uint8 (1, height, width, 3), a part of an image, which is only read.
+        how: The size and the kind of the result.
+        out: A tensor of that size to fill, in any order of memory; ``None``: a new one.
+    """
+    return _given(_resampled(part, how.size, how.interpolation), out)
+
+
+def cut_centre(
+    pixels: Pixels, whole: Size, how: Cut, out: Tensor | None = None
+) -> Image.Image | Tensor:
+    """Return the centre of a resized image, as ``Resize`` and ``CenterCrop`` do.
+
+    The same pixels come of resampling the centre alone only to a fraction of one.
+
+    Args:
+        pixels: The original.
+        whole: The size that it is resampled to.
+        how: The size of the centre, and its kind.
+        out: Where to put a tensor, as :func:`resample` takes it.
+    """
+    (height, width), (down, across) = whole, how.size
+    top, left = round((height - down) / 2), round((width - across) / 2)
+    if how.output == "pil":
+        image = pixels.rgb().resize((width, height), _PIL[how.interpolation])
+        return image.crop((left, top, left + across, top + down))
+    resized = _resampled(pixels.tensor()[None], whole, how.interpolation)
+    return _given(resized[:, top : top + down, left : left + across], out)
+
+
+def _resampled(part: Tensor, size: Size, interpolation: str) -> Tensor:
+    if part.stride(-1) == 0:  # grey, for which torch's kernel takes twice as long
+        part = part.contiguous()
+    # torch's kernel for channels_last, which it tells by 4-D strides, is the fastest.
+    planes = part.permute(0, 3, 1, 2)
+    return interpolate(planes, size, _TORCH[interpolation], antialias=True)[0]
+
+
+def _given(made: Tensor, out: Tensor | None) -> Tensor:
+    if out is not None:
+        return out.copy_(made)
+    # Never a view of pixels that are only lent, as where they have the size already.
+    return made.clone(memory_format=torch.contiguous_format)
+
+
+def _range(
+    side: int, begin: float, length: float, share: float, margin: float
+) -> slice:
     """Return the whole pixels of a side that are nearest to a crop's."""
     first = min(side - 1, round(margin + begin * share))
     last = round(margin + (begin + length) * share)
@@ -75,9 +173,9 @@ def _range(side: int, begin: int, length: int, share: float, margin: float) -> s
 
 
 def _cut_pil(
-    file: ImageFile, crop: Crop, share: tuple[float, float], how: Cut, reduction: int
+    pixels: Pixels, crop: Crop, share: tuple[float, float], how: Cut, reduction: int
 ) -> Image.Image:
-    image, margin = file.rgb(reduction), file.margin(reduction)
+    image, margin = pixels.rgb(reduction), pixels.margin(reduction)
     down, across = share
     top, left = margin[0] + crop.top * down, margin[1] + crop.left * across
     right = min(image.width, left + crop.width * across)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, overload
 
 from upsize.loading._context import SampleSize, current_size
-from upsize.loading._images._files import REDUCTIONS, ImageSource, open_file
+from upsize.loading._images._files import REDUCTIONS
+from upsize.loading._images._open import ImageSource, open_file
 from upsize.loading._kept import KEPT
 from upsize.loading._reduction import may_reduce
 from upsize.schedule import Size
@@ -29,11 +30,11 @@ def largest_reduction(have: tuple[float, float], need: tuple[int, int]) -> int:
         >>> largest_reduction(have=(375, 500), need=(112, 112))
         2
     """
-    return next(
-        n
-        for n in REDUCTIONS
-        if n == 1 or all(n * b <= a for a, b in zip(have, need, strict=True))
-    )
+    (height, width), (down, across) = have, need
+    for n in REDUCTIONS[:-1]:
+        if n * down <= height and n * across <= width:
+            return n
+    return 1
 
 
 def _reduction(image: Size, sample: SampleSize, cover: int | None) -> int:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -25,18 +23,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ImageSource: TypeAlias = (
-    "str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
-)
-
 __all__ = [
     "FORMATS",
     "ORIENTATION",
     "REDUCTIONS",
     "SUFFIXES",
+    "TURNS",
     "ImageFile",
-    "ImageSource",
-    "open_file",
 ]
 
 #: Names of the image files in a folder: those of torchvision's ImageFolder, and .jpe,
@@ -56,7 +49,8 @@ FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")
 REDUCTIONS = (8, 4, 2, 1)
 
 ORIENTATION = 0x0112  # the tag of EXIF
-_TURNS = {
+#: What turns an image of each orientation but 1.
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -89,10 +83,13 @@ class ImageFile:
 
     Attributes:
         stored: The size in pixels, before it is turned.
+        ready: ``False``: its pixels are yet to be decoded.
 
     Raises:
         ValueError: When it is not an image; names the path.
     """
+
+    ready = False
 
     def __init__(
         self,
@@ -156,7 +153,7 @@ class ImageFile:
             number = image.getexif().get(ORIENTATION, 1)
         except Exception as error:
             raise _unreadable(self._path, error) from error
-        return number if number in _TURNS else 1
+        return number if number in TURNS else 1
 
     @property
     def reducible(self) -> bool:
@@ -167,6 +164,12 @@ class ImageFile:
     def grey(self) -> bool:
         """Whether its pixels have one colour of 8 bits."""
         return self._image.mode == "L"
+
+    @property
+    def quantization(self) -> dict[int, list[int]]:
+        """The quantisation tables of a JPEG, by number; none for other files."""
+        tables: dict[int, list[int]] = getattr(self._image, "quantization", {})
+        return tables
 
     def rgb(self, reduction: int = 1, *, fast: bool = True) -> Image.Image:
         """Decode the pixels, as Pillow's ``convert("RGB")`` gives them.
@@ -182,7 +185,7 @@ class ImageFile:
         """
         pixels = self._pixels(reduction) if fast else None
         image = self._pillow(reduction) if pixels is None else Image.fromarray(pixels)
-        turn = _TURNS.get(self._turn)
+        turn = TURNS.get(self._turn)
         return image if turn is None else image.transpose(turn)
 
     def tensor(self, reduction: int = 1) -> Tensor:
@@ -211,27 +214,3 @@ class ImageFile:
             return image.convert("RGB")
         except Exception as error:  # Pillow's decoders raise errors of every kind
             raise _unreadable(self._path, error) from error
-
-
-@contextmanager
-def open_file(source: ImageSource, *, exif: bool = False) -> Iterator[ImageFile]:
-    """Open an image file and read its header.
-
-    Args:
-        source: The path of a file, its bytes, or a file that is open for reading bytes.
-        exif: Whether to turn the image as its EXIF orientation says.
-
-    Raises:
-        OSError: When there is no such file, or it must not be read.
-        ValueError: When it is no image; names the path.
-    """
-    if isinstance(source, bytes | bytearray | memoryview):
-        name = f"the image of {len(source)} bytes"
-        yield ImageFile(name, memoryview(source), exif=exif)
-    elif isinstance(source, str | PathLike):
-        with open(source, "rb") as file:  # noqa: PTH123 - a path takes longer to make
-            yield ImageFile(source, file, exif=exif)
-    else:
-        kind = f"the image in a {type(source).__name__}"
-        name = str(getattr(source, "name", None) or kind)
-        yield ImageFile(name, source, exif=exif)

@@ -56,14 +56,16 @@ def decode(
         size: As that says.
         reduction: 1, 2, 4 or 8; the sides are divided by it and rounded up.
     """
-    height, width = (-(-side // reduction) for side in size)
+    # simplejpeg's least sides; 0 for all of them.
+    height = -(-size.height // reduction) if reduction > 1 else 0
+    width = -(-size.width // reduction) if reduction > 1 else 0
     assert simplejpeg is not None  # whoever has a header has it
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
             data,
             "RGB",
-            min_width=width if reduction > 1 else 0,
-            min_height=height if reduction > 1 else 0,
+            min_width=width,
+            min_height=height,
         )
     except ValueError:
         # Whether such a file is read is Pillow's to say, and its users' by

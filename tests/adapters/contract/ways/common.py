@@ -41,6 +41,8 @@ class Job:
     data: Dataset[Any] = field(default_factory=labelled)
     epochs: int = 4
     accumulate: int = 1
+    merge: Any = False
+    exact: bool = False  # in float64, and each image by itself
     dropout: float = 0.0
     validate: bool = False  # after each epoch
     valid_side: int = 32  # of the validation images
@@ -49,6 +51,7 @@ class Job:
     schedule: Any = RAMP
     final_size: int | tuple[int, int] | None = None
     masks: bool = False  # whether the labels are masks, which follow the images
+    crop: bool = False  # whether windows are cut out instead
     resize_valid: bool = False
     preallocate: bool = False
     follow: Callable[[Net], Any] | None = None
@@ -186,7 +189,8 @@ class Way(ABC):
 
     def resizer(self, job: Job) -> Resizer:
         """Return what finds the images, and the masks if there are any."""
-        return Resizer(targets={self.labels: "mask"} if job.masks else {})
+        targets = {self.labels: "mask"} if job.masks else {}
+        return Resizer(mode="crop" if job.crop else "bilinear", targets=targets)
 
     def steps(self, done: Trained) -> list[int]:
         """Return the steps done at each batch, in the plan's unit."""
@@ -199,7 +203,7 @@ class Way(ABC):
 
     def _run(self, job: Job, run: Callable[[Job, Net, Trained], None]) -> Trained:
         torch.manual_seed(0)
-        net = Net(job.dropout, fail_at=job.fail_at, error=job.error)
+        net = Net(job.dropout, exact=job.exact, fail_at=job.fail_at, error=job.error)
         done = Trained(net, job.kept)
         with _words_of_upsize(done.warnings):
             try:

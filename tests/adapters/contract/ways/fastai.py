@@ -58,6 +58,7 @@ class Fastai(Way):
         "state after an error": "fastai saves no state of callbacks",
         "step in the state": "fastai saves no state of callbacks",
         "mid-epoch data": "fastai resumes between epochs",
+        "crop": "fastai's own transforms shrink the images of a batch",
         "targets by their shape": "fastai tells targets from inputs, and has resize_targ",
     }
     stages = ("validate", "get_preds", "lr_find")

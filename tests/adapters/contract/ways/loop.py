@@ -37,7 +37,7 @@ class Loop(Way):
         if job.upsize:
             resize = ProgressiveResize(
                 job.schedule, epochs=job.epochs, steps_per_epoch=BATCHES,
-                accumulate=job.accumulate, final_size=job.final_size,
+                accumulate=job.accumulate, merge=job.merge, final_size=job.final_size,
                 resizer=self.resizer(job), follow=follow,
             )  # fmt: skip
             done.plan = resize.plan
@@ -104,9 +104,12 @@ class _Run:
         batches = self.resize.batches(loader) if job.upsize else loader
         for number, (images, labels) in enumerate(batches, first + 1):
             self.report()
-            loss = net.loss(net(images), labels) / job.accumulate
-            torch.autograd.backward(loss)
-            if number % job.accumulate and number < BATCHES:
+            weight = 1 / job.accumulate
+            ends = number % job.accumulate == 0 or number == BATCHES
+            if job.merge:
+                weight, ends = self.resize.loss_weight, self.resize.ends_window
+            torch.autograd.backward(net.loss(net(images), labels) * weight)
+            if not ends:
                 continue
             self.optimizer.step()
             self.optimizer.zero_grad()

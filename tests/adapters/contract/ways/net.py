@@ -19,6 +19,7 @@ class Batch:
     size: tuple[int, int]
     labels: Tensor
     dropout: float
+    pixel: float = 0.0  # the first one of its first image
 
 
 @dataclass
@@ -28,8 +29,10 @@ class Seen:
     trained: list[Batch] = field(default_factory=list)
     evaluated: list[tuple[int, int]] = field(default_factory=list)
     passes: list[tuple[int, int]] = field(default_factory=list)  # each call of forward
+    images: list[int] = field(default_factory=list)  # in each of them
     steps: int = 0
-    latest: tuple[tuple[int, int], float] = ((0, 0), 0.0)  # size and dropout of a pass
+    # Size, dropout and first pixel of a pass.
+    latest: tuple[tuple[int, int], float, float] = ((0, 0), 0.0, 0.0)
     labels: Tensor = field(default_factory=lambda: torch.empty(0))  # of a loss
 
 
@@ -38,6 +41,7 @@ class Net(nn.Module):
 
     Args:
         dropout: The share that is dropped.
+        exact: Whether it computes in float64 and each image by itself.
         fail_at: The training batch, from 0, at which ``error`` is raised.
         error: What is raised then.
     """
@@ -46,14 +50,18 @@ class Net(nn.Module):
         self,
         dropout: float = 0.0,
         *,
+        exact: bool = False,
         fail_at: int | None = None,
         error: type[BaseException] = RuntimeError,
     ) -> None:
         super().__init__()
-        self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.Identity() if exact else nn.BatchNorm2d(4)
         self.drop, self.head = nn.Dropout(dropout), nn.Conv2d(4, 2, 1)
         self.seen = Seen()
         self.fail_at, self.error = fail_at, error
+        if exact:
+            self.double()
         assert self.head.bias is not None
         # A dry run leaves no gradient, and so is no batch that was trained on.
         self.head.bias.register_post_accumulate_grad_hook(self._note)
@@ -63,11 +71,13 @@ class Net(nn.Module):
             images = images.reshape(-1, 1, 1, 1).expand(-1, 3, 4, 4)
         size = (int(images.shape[-2]), int(images.shape[-1]))
         self.seen.passes.append(size)
+        self.seen.images.append(len(images))
         if not self.training:
             self.seen.evaluated.append(size)
         elif len(self.seen.trained) == self.fail_at:
             raise self.error("in the body of the step")
-        self.seen.latest = size, float(self.drop.p)
+        pixel = float(images.detach()[0, 0, 0, 0])
+        self.seen.latest = size, float(self.drop.p), pixel
         out: Tensor = self.head(self.drop(self.norm(self.conv(images))))
         return out
 
@@ -85,8 +95,8 @@ class Net(nn.Module):
         return made
 
     def _note(self, _: Tensor) -> None:
-        size, dropout = self.seen.latest
-        batch = Batch(self.seen.steps, size, self.seen.labels, dropout)
+        size, dropout, pixel = self.seen.latest
+        batch = Batch(self.seen.steps, size, self.seen.labels, dropout, pixel)
         self.seen.trained.append(batch)
 
     def _stepped(self, *_: Any) -> None:

@@ -104,7 +104,7 @@ class Transformers(Way):
             more = {
                 "schedule": job.schedule, "final_size": job.final_size,
                 "resizer": self.resizer(job), "resize_valid": job.resize_valid,
-                "preallocate": job.preallocate, "verbose": False,
+                "preallocate": job.preallocate, "verbose": False, "merge": job.merge,
                 "follow": None if job.follow is None else job.follow(net),
                 "sized": job.loader == "sized", "set_size": job.set_size,
             }  # fmt: skip
@@ -131,7 +131,10 @@ class Transformers(Way):
                 resume = None if job.resume is None else str(job.resume)
                 made.train(resume_from_checkpoint=resume)
         finally:
-            done.optimizer = momenta(made.optimizer.optimizer)
+            # Prepared when training begins.
+            done.optimizer = momenta(
+                getattr(made.optimizer, "optimizer", made.optimizer)
+            )
             if job.upsize:
                 done.plan, done.mismatched = made.plan, made.mismatched
 

@@ -1,0 +1,156 @@
+"""Prepared loaders whose batches grow: the samples of one process, cut by the plan."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from accelerate.data_loader import BatchSamplerShard, DataLoaderDispatcher
+from torch.utils.data import BatchSampler, IterableDataset
+
+from upsize.accelerate._prepared import RunSizes
+from upsize.loading._grown import samples_of
+from upsize.loading._sized import copy_with
+from upsize.run._batches import length_of
+from upsize.run._loop_run import LoopRun
+from upsize.schedule import Grow, Plan, Size
+from upsize.schedule._warn import warn
+
+__all__ = ["GrownSizes", "rank_loader", "samples_in", "warn_of_schedulers"]
+
+
+class GrownSizes(RunSizes):
+    """The sizes and batches of a run whose batch grows.
+
+    Args:
+        resize: The run's object, which the loader does not keep.
+    """
+
+    def __init__(self, resize: LoopRun) -> None:
+        super().__init__(resize._run)
+        self._resize: Any = weakref.proxy(resize)
+
+    @property
+    def grown_plan(self) -> Plan | None:
+        """The plan, whose batches grow."""
+        plan: Plan | None = self._resize.grown_plan
+        return plan
+
+    def batches_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
+        """Yield size and images of each batch to come."""
+        ahead: Iterator[tuple[Size, int]] = self._resize.batches_ahead(batches)
+        return ahead
+
+    def batches_of(self, samples: int) -> int:
+        """Return the batches of the next pass."""
+        return int(self._resize.batches_of(samples))
+
+
+class _RankIndices:
+    """The indices of one process, one by one.
+
+    Args:
+        shard: Gives its batches.
+        samples: How many samples these have.
+    """
+
+    def __init__(self, shard: Any, samples: int) -> None:
+        self.batch_sampler, self._samples = shard, samples
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self.batch_sampler:
+            yield from batch
+
+    def __len__(self) -> int:
+        return self._samples
+
+
+def samples_in(prepared: Any) -> tuple[int, int]:
+    """Return the samples of an epoch in one process, and those of a batch.
+
+    Args:
+        prepared: A prepared loader; ``None``: the loader is another iterable.
+
+    Raises:
+        ValueError: When the loader does not tell, or processes have different numbers.
+    """
+    why = None
+    if prepared is None:
+        why = "the loader is not prepared"
+    elif isinstance(prepared, DataLoaderDispatcher):
+        why = (
+            "one process makes the batches of all: give "
+            "DataLoaderConfiguration(dispatch_batches=False)"
+        )
+    elif isinstance(prepared.dataset, IterableDataset):
+        why = "the dataset is a stream, of which a process does not know its share"
+    else:
+        found = _samples(prepared.batch_sampler)
+        if isinstance(found, tuple):
+            return found
+        why = found
+    raise ValueError(
+        f"batch_size=Grow(...) counts the samples of one process, and {why}; or train "
+        "with a constant batch"
+    )
+
+
+def _samples(drawn: Any) -> tuple[int, int] | str:
+    """Return what :func:`samples_in` does, or why it is not known."""
+    inner = drawn.batch_sampler if isinstance(drawn, BatchSamplerShard) else drawn
+    batch = getattr(inner, "batch_size", None)
+    total = length_of(getattr(inner, "sampler", None))
+    if not batch or total is None:
+        return f"a {type(inner).__name__} does not tell its samples and their batch"
+    if inner is drawn:
+        samples = samples_of(inner)
+        assert samples is not None  # its sampler has a length
+        return samples, batch
+    # Accelerate completes the last batches, or drops them.
+    processes, is_split = drawn.num_processes, drawn.split_batches
+    each = batch // processes if is_split else batch
+    if not (drawn.even_batches or drawn.drop_last) and total % (each * processes):
+        return "with even_batches=False, processes have different numbers of them"
+    return len(drawn) * each, each
+
+
+def rank_loader(base: Any) -> Any:
+    """Return the loader inside a prepared one, with a batch sampler of torch.
+
+    Args:
+        base: A loader that takes its batches from the share of one process.
+    """
+    drawn = base.batch_sampler
+    if not isinstance(drawn, BatchSamplerShard):
+        return copy_with(base, batch_size=drawn.batch_size)
+    inner = drawn.batch_sampler
+    if type(inner).__iter__ is not BatchSampler.__iter__:
+        return copy_with(base, batch_sampler=inner)  # which is refused by its name
+    samples, batch = samples_in(base)
+    indices = _RankIndices(drawn, samples)
+    return copy_with(
+        base, batch_sampler=BatchSampler(indices, batch, False), batch_size=batch
+    )
+
+
+def warn_of_schedulers(accelerator: Any, grow: Grow) -> None:
+    """Warn where the learning rate is to follow the batch, and steps are not the plan's.
+
+    Args:
+        accelerator: The accelerator.
+        grow: How the batch grows.
+
+    Warns:
+        UserWarning: When a prepared scheduler makes several steps with each step of the
+            optimizer.
+    """
+    processes = accelerator.num_processes
+    if grow.lr is None or processes == 1:
+        return
+    if any(not scheduler.split_batches for scheduler in accelerator._schedulers):
+        warn(
+            f"a prepared scheduler makes {processes} steps with each optimizer step, one "
+            "for each process, and plan.lr_factor(step) counts optimizer steps: give it "
+            f"step // {processes}, or leave the scheduler out of accelerator.prepare"
+        )

@@ -1,0 +1,207 @@
+"""Merged batches in a loop with an Accelerator, which counts and weighs plain ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import Any
+
+from accelerate.utils import DistributedType
+
+from upsize.accelerate._counter import AcceleratorCounter
+from upsize.accelerate._loaders import prepared_in
+from upsize.run import TrainingRun
+from upsize.run._merge import Merging
+from upsize.run._restoring import Restoring
+from upsize.schedule._warn import warn
+
+__all__ = ["MergedPasses", "check_merges"]
+
+_UNKNOWN = (
+    "batches are merged, and the loop has made an optimizer step and not {} them: do so, "
+    "or leave out merge="
+)
+
+
+def check_merges(accelerator: Any) -> None:
+    """Refuse to merge batches where an engine of its own counts them.
+
+    Raises:
+        ValueError: When the accelerator drives such an engine.
+    """
+    kind = accelerator.distributed_type
+    if kind in (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
+        raise ValueError(
+            f"{kind.value} counts the batches of an accumulation window itself, and "
+            "merge= would give it fewer: leave out merge="
+        )
+
+
+class MergedPasses:
+    """Tells an accelerator of how many batches the current one is made.
+
+    Args:
+        accelerator: The accelerator.
+        run: The training run.
+        merging: What it merges.
+        counter: Counts its batches.
+        changes: Restores the accelerator; nothing in it keeps the run's owner.
+    """
+
+    def __init__(
+        self,
+        accelerator: Any,
+        run: TrainingRun,
+        merging: Merging,
+        counter: AcceleratorCounter,
+        changes: Restoring,
+    ) -> None:
+        self._accelerator, self._run, self._merging = accelerator, run, merging
+        self._counter = counter
+        self._batches = 1  # in the current micro-batch
+        self._step = 0  # of the accelerator, before the body of the loop
+        self._merged = self._weighs = self._told = False
+        changes.wrap_method(accelerator, "backward", self._backward)
+        for scheduler in accelerator._schedulers:
+            if not scheduler.step_with_optimizer:
+                changes.wrap_method(scheduler, "step", self._scheduled)
+
+    def over(
+        self, begin: Callable[[Any], Iterator[Any]], loader: Iterable[Any]
+    ) -> Iterator[Any]:
+        """Yield the batches of a pass, while the accelerator counts those of the loader.
+
+        Args:
+            begin: Returns the micro-batches of a pass over a loader.
+            loader: The loader.
+
+        Raises:
+            ValueError: When the loop steps without the accelerator's methods, which
+                count and weigh its batches.
+        """
+        drawn = _Drawn(loader, self._merging, self._accelerator.gradient_state)
+        batches: Any = begin(drawn)
+        with closing(batches):
+            for batch in batches:
+                self._begin(self._run.micro_batch.batches)
+                drawn.take(self._batches)
+                try:
+                    yield batch
+                finally:
+                    number, self._batches = self._batches, 1
+                    drawn.restore()
+                self._check(number)
+        drawn.finish()
+
+    def _begin(self, batches: int) -> None:
+        self._batches, self._weighs = batches, False
+        self._merged |= batches > 1
+        # accumulate() counts one of them.
+        self._accelerator.step += batches - 1
+        self._step = self._accelerator.step
+
+    def _check(self, batches: int) -> None:
+        """Check that the body of the loop has let the accelerator count and weigh."""
+        stepped = self._counter.has_stepped
+        if batches > 1 and self._accelerator.step == self._step:
+            self._accelerator.step -= batches - 1  # it counts none that is left out
+            if stepped:
+                raise ValueError(
+                    _UNKNOWN.format(
+                        "trained within accelerator.accumulate(model), which counts"
+                    )
+                )
+        if self._merged and stepped and not self._weighs:
+            raise ValueError(
+                _UNKNOWN.format("called accelerator.backward(loss), which weighs")
+            )
+
+    def _backward(self, inner: Callable[..., Any], loss: Any, **kwargs: Any) -> Any:
+        self._weighs = True
+        if self._batches > 1:
+            loss = loss * self._batches
+        return inner(loss, **kwargs)
+
+    def _scheduled(self, inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Step a scheduler that does so at each call."""
+        if self._batches > 1 and not self._told:
+            self._told = True
+            warn(
+                f"{self._batches} batches were merged, and the learning-rate scheduler "
+                "steps once with them (step_scheduler_with_optimizer=False), as is right "
+                "if it counts optimizer steps: if it counts batches, it is too slow; "
+                "give it optimizer steps, or leave out merge="
+            )
+        return inner(*args, **kwargs)
+
+
+class _Drawn:
+    """A loader that ends with its last batch, so that Accelerate knows which that is.
+
+    A batch that is shorter than those before it is drawn before they are trained on.
+
+    Args:
+        loader: The loader, alone or in a progress bar.
+        merging: Knows what the loader's batch sampler has merged.
+        state: Knows the prepared loader that gives batches.
+    """
+
+    def __init__(self, loader: Iterable[Any], merging: Merging, state: Any) -> None:
+        self.iterable, self._merging, self._state = loader, merging, state
+        self._prepared = prepared_in(loader)
+        self._begun: Iterator[Any] = iter(())
+        self._drawn = self._taken = 0  # batches
+        self._hidden = Restoring()
+
+    def __len__(self) -> int:
+        return len(self.iterable)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        self._begun = iter(self.iterable)
+        begun = len(self._state.dataloader_references)
+        for batch in self._begun:
+            if not self._drawn:
+                self._check(begun)
+            drawn = self._merging.drawn
+            self._drawn += drawn[0] if drawn else 1
+            yield batch
+            if self._prepared is not None and self._prepared.end_of_dataloader:
+                return
+
+    def _check(self, begun: int) -> None:
+        """Refuse a prepared loader in something that does not show it.
+
+        Args:
+            begun: Prepared loaders that had begun before this one.
+        """
+        hidden = len(self._state.dataloader_references) > begun
+        if self._prepared is None and hidden:
+            raise ValueError(
+                "merge= ends accumulation windows where Accelerate sees a prepared loader "
+                f"end, which a {type(self.iterable).__name__} around it hides: give "
+                "batches() the prepared loader, alone or in tqdm, or leave out merge="
+            )
+
+    def take(self, batches: int) -> None:
+        """Note that a micro-batch is trained on: the last one ends the epoch.
+
+        Args:
+            batches: Batches that it is made of.
+        """
+        self._taken += batches
+        prepared = self._prepared
+        if prepared is None or not prepared.end_of_dataloader:
+            return
+        if self._taken < self._drawn:
+            self._hidden.set(prepared, "end_of_dataloader", False)
+        elif batches > 1:
+            # What gather_for_metrics keeps of the last batch alone.
+            self._hidden.set(prepared, "remainder", -1)
+
+    def restore(self) -> None:
+        """Let Accelerate see again what was hidden for a batch."""
+        self._hidden.close()
+
+    def finish(self) -> None:
+        """End the pass of the loader."""
+        next(self._begun, None)

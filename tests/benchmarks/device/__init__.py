@@ -1,0 +1,1 @@
+"""Training steps at each size and batch on whatever device there is."""

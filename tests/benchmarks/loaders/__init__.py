@@ -1,0 +1,1 @@
+"""Images per second and core: loaders of photographs beside each other."""
