@@ -58,4 +58,6 @@ def completes_last(loader: Any) -> bool:
     # Accelerate skips batches by a sampler without a batch_size, and then leaves nothing
     # out (1.1 to 1.15).
     total = getattr(loader, "total_batch_size", None)
-    return None not in (samples, total) and samples % total != 0
+    if samples is None or total is None:
+        return False
+    return bool(samples % total)

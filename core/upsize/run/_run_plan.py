@@ -148,7 +148,8 @@ class RunPlan:
         if saved is not None:
             plan, self._shift = self._resumed(saved, plan), saved.shift
         self._follow(plan)
-        warn_of_recompiles(self._models, plan)
+        merges = self._options.merge_rule is not None
+        warn_of_recompiles(self._models, plan, merges=merges)
         if self._options.verbose and self._say is not None:
             self._say(plan.summary())
         return plan

@@ -252,6 +252,9 @@ def test_the_last_batch_that_others_complete(monkeypatch: pytest.MonkeyPatch) ->
     assert not completes_last(None)
     for other in ({"dataset": range(16)}, {"dataset": iter(())}, {"_drop_last": True}):
         assert not completes_last(SimpleNamespace(**vars(given) | other))
+    # Batches that are skipped come from a sampler without a batch_size.
+    skips = SimpleNamespace(dataset=given.dataset, _drop_last=False)
+    assert not completes_last(skips)
     monkeypatch.setattr("upsize.accelerate._counter.completes_last", lambda _: True)
     merged = Loop(dataset=data(24), merge=16).train()
     assert [number for number, *_ in merged.seen[:4]] == [16, 4, 4, 4]
