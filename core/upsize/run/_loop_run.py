@@ -244,7 +244,7 @@ class LoopRun:
                 "resize.batches(loader), or leave out merge="
             )
         if not self._is_drawn:
-            self._check_drawn()
+            raise self._undrawn()
         self._ends_window = None
         return self._run.train(batch)
 
@@ -321,7 +321,7 @@ class LoopRun:
             left: Batches that the plan has for the pass.
         """
         if not self._is_drawn:
-            self._check_drawn()
+            raise self._undrawn()
         self._counter.settle()
         self._lengths.check(length, left)
 
@@ -463,14 +463,14 @@ class LoopRun:
         """
         self._run.preallocate(model, batch, forward=forward)
 
-    def _check_drawn(self) -> None:
-        """Refuse batches of another loader than one that lets its batches grow."""
-        if self.grown_plan is not None:
-            raise ValueError(
-                "batch_size=Grow(...) changes how many images a batch has, which only "
-                "the batch sampler of a sized loader can do: write loader = "
-                "sized(loader, resize), or give a constant batch_size"
-            )
+    @staticmethod
+    def _undrawn() -> ValueError:
+        """Return the error for a loader that does not let its batches grow."""
+        return ValueError(
+            "batch_size=Grow(...) changes how many images a batch has, which only the "
+            "batch sampler of a sized loader can do: write loader = sized(loader, "
+            "resize), or give a constant batch_size"
+        )
 
     def _end(self) -> None:
         """End the run with the last step of its plan."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from upsize.run._compiled import warn_of_recompiles
 from upsize.run._options import Options
-from upsize.run._position import Counter
+from upsize.run._position import Ahead, Counter
 from upsize.run._resume import never_shrinking, rest, resumed
 from upsize.run._state import State
 from upsize.schedule import Plan, Size
@@ -91,27 +91,32 @@ class RunPlan:
         Args:
             batches: Batches in a pass over the loader, if that is known.
 
-        Yields:
-            The size, ``None`` until there is a plan, and the batches that are left in
-            the window, see :class:`~upsize.run._position.Ahead`.
+        Returns:
+            Without end, the size, ``None`` until there is a plan, and the batches that
+            are left in the window, see :class:`~upsize.run._position.Ahead`.
         """
         counter: Any = self._counter
-        for step, left in counter.windows_ahead(batches):
+
+        def told(ahead: Ahead) -> tuple[Size | None, int]:
             if self.plan is None:
-                yield None, left
-                continue
+                return None, ahead.left
             self.step()  # finds the shift, and may change the plan
-            yield self.plan.size_at(step + self._shift), left
+            return self.plan.size_at(ahead.step + self._shift), ahead.left
+
+        return map(told, counter.windows_ahead(batches))
 
     def batches_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
-        """Yield size and images of each batch that a loader is about to draw.
+        """Return size and images of each batch that a loader draws, without end.
 
         Args:
             batches: Batches in a pass over the loader, if that is known.
         """
-        for step in self._counter.ahead(batches):
+
+        def told(step: int) -> tuple[Size, int]:
             assert self.plan is not None
-            yield self.plan.size_at(step), self.plan.batch_at(step)
+            return self.plan.size_at(step), self.plan.batch_at(step)
+
+        return map(told, self._counter.ahead(batches))
 
     def make(self, final: Size) -> Plan:
         """Make the plan, or continue with the saved one.

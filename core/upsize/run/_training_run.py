@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -24,6 +24,8 @@ from upsize.schedule import Plan, Size
 from upsize.schedule._warn import warn
 
 __all__ = ["TrainingRun"]
+
+Told = TypeVar("Told")
 
 
 class TrainingRun:
@@ -387,31 +389,27 @@ class TrainingRun:
     def windows_ahead(
         self, batches: int | None = None
     ) -> Iterator[tuple[Size | None, int]]:
-        """Yield the same as :meth:`windows` for a loader that makes images small.
+        """Return the same as :meth:`windows` for a loader that makes images small.
 
         Args:
             batches: Batches in a pass over the loader, if that is known.
         """
-        for size, left in self.windows(batches):
-            self._is_sized = True
-            yield size, left
+        return map(self._sized, self.windows(batches))
 
     def batches_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
-        """Yield size and images of each batch that a loader is about to draw.
+        """Return size and images of each batch that a loader draws, without end.
 
         For plans that know their samples, and loaders that make images small.
 
         Args:
             batches: Batches in a pass over the loader, if that is known.
         """
-        for each in self._run_plan.batches_ahead(batches):
-            self._is_sized = True
-            yield each
+        return map(self._sized, self._run_plan.batches_ahead(batches))
 
-    def _sized(self, size: Size) -> Size:
+    def _sized(self, told: Told) -> Told:
         # Again for each batch: the pass of some loaders goes on through all epochs.
         self._is_sized = True
-        return size
+        return told
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON values; empty until there is a plan.

@@ -426,3 +426,27 @@ def test_without_merging_the_strategy_is_left_alone(tmp_path: Path) -> None:
             assert "training_step" not in vars(self.trainer.strategy)
 
     fit(tmp_path, False, loader(64), module=Looks())
+
+
+class Asks(L.Callback):
+    """Asks for the loss of a batch of its own within the training."""
+
+    def __init__(self) -> None:
+        self.batch = next(iter(loader(4)))
+        self.losses: list[tuple[float, float]] = []
+
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        images, labels = self.batch
+        with torch.no_grad():
+            asked = trainer.strategy.training_step(self.batch, batch_idx)
+            expected = torch.nn.functional.cross_entropy(pl_module.net(images), labels)
+        self.losses.append((float(asked), float(expected)))
+
+
+def test_a_step_that_somebody_else_asks_for(tmp_path: Path) -> None:
+    asks = Asks()
+    fit(tmp_path, True, loader(75), asks)
+    assert len(asks.losses) == 57
+    assert all(asked == expected for asked, expected in asks.losses)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from upsize.loop import ProgressiveResize
 from upsize.models import SuggestedBatches, adapt, check, suggest_batches
 from upsize.models._largest import extrapolate, search
-from upsize.models._probe import Probe
+from upsize.models._probe import Probe, with_images
+from upsize.resize import Resizer
 from upsize.schedule import Grow, Ramp, Size
 
 MIB = 2**20
@@ -286,3 +287,16 @@ def test_what_takes_them() -> None:
     batches = [sample(2)] * 4
     seen = [(len(x), resize.loss_weight) for x, _ in resize.batches(batches)]
     assert seen == [(8, 1.0)]
+
+
+def test_search_ends_after_its_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("upsize.models._largest._TRIALS", 2)
+    assert search(lambda count: count**3, 10_000, 64) == (4, 64)
+
+
+def test_labels_that_are_no_tensor_are_not_repeated() -> None:
+    batch = with_images(
+        {"image": torch.rand(2, 3, 8, 8), "name": "a", "of": 2}, 5, Resizer()
+    )
+    assert batch["image"].shape[0] == 5
+    assert (batch["name"], batch["of"]) == ("a", 2)
