@@ -24,7 +24,7 @@ WRONG = {
     ),
 }
 # A longer output is a progress bar, or a log that nobody reads.
-MOST_LINES = 50
+MOST_LINES = 60
 SHOWN = 70
 
 
