@@ -13,7 +13,7 @@ WHOLE = """
 <a href="https://example.org/lost">elsewhere</a>
 """
 
-LONG = "decoding 1/9\n" * 60
+LONG = "decoding 1/9\n" * 70
 
 
 def found(folder: Path, page: str) -> list[str]:
@@ -38,7 +38,7 @@ def test_a_page_as_it_should_be(tmp_path: Path) -> None:
         ("<pre>  \n</pre>", "has an empty code block"),
         (
             f"<div class=cell_output><pre>{LONG}</pre></div>",
-            "has an output of 60 lines",
+            "has an output of 70 lines",
         ),
         ('<img src="a.png">', "has a picture without an alternative text: a.png"),
         ('<a href="lost.html">on</a>', "links to lost.html, which is not there"),
