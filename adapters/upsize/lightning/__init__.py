@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from upsize._extras import require
 
 if TYPE_CHECKING:
+    from upsize.lightning._held import HELD
     from upsize.lightning._lightning import ProgressiveResize
     from upsize.lightning._lightning import (
         ProgressiveResize as LightningProgressiveResize,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         ProgressiveResize as PytorchLightningProgressiveResize,
     )
     from upsize.lightning._sized import sized
-    from upsize.run._merge import HELD
 
 __all__ = [
     "HELD",
@@ -55,7 +55,7 @@ def __getattr__(name: str) -> Any:
     if name == "sized":
         return import_module("upsize.lightning._sized").sized
     if name == "HELD":
-        return import_module("upsize.run._merge").HELD
+        return import_module("upsize.lightning._held").HELD
     # Only when asked for: an import of the other package takes seconds.
     if name == "ProgressiveResize":
         name = _default()

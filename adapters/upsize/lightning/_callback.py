@@ -13,6 +13,7 @@ from upsize.lightning._checks import (
 )
 from upsize.lightning._counter import counter_of
 from upsize.lightning._dry_run import dry_run
+from upsize.lightning._held import HELD
 from upsize.lightning._merged import MergedBatches
 from upsize.lightning._privates import (
     is_measuring_batchnorm,
@@ -28,7 +29,6 @@ from upsize.run import Options, TrainingRun
 from upsize.run._alone import check_alone
 from upsize.run._epochs import counts_epochs
 from upsize.run._foreign import explain
-from upsize.run._merge import HELD
 from upsize.run._merge_rule import Merge
 from upsize.run._options import RAMP, RESIZER, SizeFollower
 from upsize.run._restoring import Restoring

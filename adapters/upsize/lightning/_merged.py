@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from upsize.lightning._held import HELD
 from upsize.lightning._privates import batch_in_epoch, log_by
 from upsize.run import TrainingRun
-from upsize.run._merge import HELD
 from upsize.run._restoring import Restoring
 from upsize.run._waiting import WaitingBatches
 

@@ -12,7 +12,7 @@ from upsize.run._dry_run import dry_run
 from upsize.run._full_size import ended_early, validation_size
 from upsize.run._lost_types import LostTypes, Reading
 from upsize.run._made_again import check_sizes_asked, is_sized
-from upsize.run._merge import HELD, Merging, MicroBatch
+from upsize.run._merge import Merging, MicroBatch
 from upsize.run._options import Options
 from upsize.run._position import Counter
 from upsize.run._prepared import PreparedBatches
@@ -101,8 +101,6 @@ class TrainingRun:
         rule = options.merge_rule
         #: Which batches are merged; ``None``: none are.
         self.merging = None if rule is None else Merging(rule)
-        # Held batches since the last one, and what was trained on last.
-        self._held = 0
         self._micro_batch: MicroBatch | None = None
         self._run_plan = RunPlan(
             options,
@@ -149,7 +147,6 @@ class TrainingRun:
             batches: Batches of the loader that it holds.
             ends_window: Whether an accumulation window ends with it.
         """
-        self._held = 0
         self._micro_batch = MicroBatch(batches, batches / self.accumulate, ends_window)
 
     @property
@@ -162,7 +159,7 @@ class TrainingRun:
 
         Args:
             batch: A tensor (N, C, H, W) or any container of tensors, see
-                :class:`~upsize.resize.Resizer`. A held batch is returned itself.
+                :class:`~upsize.resize.Resizer`.
 
         Returns:
             A new batch, or the same one if it already has this size.
@@ -176,14 +173,9 @@ class TrainingRun:
             UserWarning: Once, when the images are larger than the full size. After the
                 first epoch in which a sized loader made images at wrong sizes.
         """
-        if batch is HELD:
-            self._held += 1
-            return batch
         found = self._read(batch)
         images = found.size
         size = self.size_for(images)
-        if self.merging is not None:
-            self.note_micro_batch(self._held + 1)
         new = batch
         # Not found.at(size), which would look at every target of a batch at full size.
         if images != size or self._is_sized:
@@ -372,29 +364,22 @@ class TrainingRun:
         self._is_sized = True
         return map(self._sized, self._run_plan.sizes_ahead(batches))
 
-    def windows(self, batches: int | None) -> Iterator[tuple[Size | None, int]]:
-        """Yield size and accumulation window of each batch that a loader is about to draw.
-
-        For batches that come at full size, to be merged.
-
-        Args:
-            batches: Batches in a pass over the loader, if that is known.
-
-        Yields:
-            The size, ``None`` until there is a plan, and how many batches are left in
-            the window, the batch included; 0: it is drawn and not trained on.
-        """
-        return self._run_plan.windows(batches)
-
     def windows_ahead(
         self, batches: int | None = None
     ) -> Iterator[tuple[Size | None, int]]:
-        """Return the same as :meth:`windows` for a loader that makes images small.
+        """Return size and accumulation window of each batch that a loader draws.
+
+        For loaders that make images small, and merge them.
 
         Args:
             batches: Batches in a pass over the loader, if that is known.
+
+        Returns:
+            Without end, the size, ``None`` until there is a plan, and how many batches
+            are left in the window, the batch included; 0: it is drawn and not trained
+            on.
         """
-        return map(self._sized, self.windows(batches))
+        return map(self._sized, self._run_plan.windows(batches))
 
     def batches_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
         """Return size and images of each batch that a loader draws, without end.

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from upsize.run._joined import Images, images_of, joined
-from upsize.run._merge_rule import next_group
+from upsize.run._joined import Images, group_from, images_of, joined
 from upsize.run._training_run import TrainingRun
 
 __all__ = ["WaitingBatches"]
@@ -69,8 +68,8 @@ class WaitingBatches:
         assert run.merging is not None
         assert run.plan is not None  # it has trained the batch
         assert run.size is not None
-        rule, full, size = run.merging.rule, run.plan.final_size, run.size
-        if not rule.has_limit and (left <= 1 or rule.most(size, full, 1) <= 1):
-            return 1  # without a look at what it holds
-        self._images = images_of(batch, run.options.resizer)
-        return next_group(left, rule.most(size, full, self._images.number))
+        full, resizer = run.plan.final_size, run.options.resizer
+        wanted, self._images = group_from(
+            batch, run.merging.rule, resizer, run.size, full, left
+        )
+        return wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -450,3 +451,8 @@ def test_a_step_that_somebody_else_asks_for(tmp_path: Path) -> None:
     fit(tmp_path, True, loader(75), asks)
     assert len(asks.losses) == 57
     assert all(asked == expected for asked, expected in asks.losses)
+
+
+def test_held_is_one_object() -> None:
+    assert pickle.loads(pickle.dumps(HELD)) is HELD
+    assert repr(HELD) == "HELD"

@@ -1,8 +1,7 @@
-"""Batches for frameworks that count every one: held ones, and merged ones after them."""
+"""Merged batches of a loop that counts what each of them holds."""
 
 from __future__ import annotations
 
-import pickle
 from itertools import chain
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch.utils.data import DataLoader
 from upsize.loading import sized
 from upsize.loop import ProgressiveResize
 from upsize.run import BatchCounter, Options, TrainingRun
-from upsize.run._merge import HELD, MicroBatch, held_and_merged
+from upsize.run._merge import MicroBatch, micro_batches
 from upsize.schedule import Phases
 
 PHASES = Phases(phases=((0, 8), (2, 16)))
@@ -35,22 +34,22 @@ def plain(n: int = 6) -> list[Tensor]:
 
 
 def train(loader: Any, run: TrainingRun, counter: BatchCounter) -> list[Any]:
-    """Train as a framework does that counts every batch."""
+    """Train as a loop does that counts the batches in each micro-batch."""
     seen: list[Any] = []
-    for batch in held_and_merged(loader, run):
-        trained = run.train(batch)
-        if trained is HELD:
-            seen.append(HELD)
-        else:
-            micro = run.micro_batch
-            seen.append((len(trained), trained.shape[-1], micro.batches, micro.weight))
+    for batch, number in micro_batches(
+        loader, run, lambda: None, lambda _: counter.left()
+    ):
+        counter.take(number)
+        run.note_micro_batch(number)
+        micro = run.micro_batch
+        seen.append((len(batch), batch.shape[-1], micro.batches, micro.weight))
         counter.count()
     return seen
 
 
-def test_each_plain_batch_has_one_in_its_place() -> None:
+def test_a_window_is_merged_while_images_are_small() -> None:
     run, counter = make_run()
-    small = [HELD] * 3 + [(8, 8, 4, 1.0)] + [HELD] + [(4, 8, 2, 0.5)]
+    small = [(8, 8, 4, 1.0), (4, 8, 2, 0.5)]
     assert train(plain(), run, counter) == small
     assert train(plain(), run, counter) == small
     assert train(plain(), run, counter) == [(2, 16, 1, 0.25)] * 6
@@ -59,38 +58,21 @@ def test_each_plain_batch_has_one_in_its_place() -> None:
 
 
 def test_samples_stay_in_order() -> None:
-    run, _ = make_run()
-    batches = [batch for batch in held_and_merged(plain(), run) if batch is not HELD]
-    assert torch.cat(batches)[:, 0, 0, 0].tolist() == [
-        float(number) for number in range(6) for _ in range(2)
+    run, counter = make_run()
+    found = micro_batches(plain(4), run, lambda: None, lambda _: counter.left())
+    assert torch.cat([batch for batch, _ in found])[:, 0, 0, 0].tolist() == [
+        float(number) for number in range(4) for _ in range(2)
     ]
 
 
-def test_a_framework_that_draws_ahead() -> None:
-    run, counter = make_run()
-    batches = list(held_and_merged(plain(), run))
-    seen = []
-    for batch in batches:
-        seen.append(run.train(batch))
-        counter.count()
-    assert [each is HELD for each in seen] == [True] * 3 + [False, True, False]
-    assert len(seen[3]) == 8
-
-
-def test_without_merging_every_batch_comes_itself() -> None:
-    run, counter = make_run(merge=False)
-    batches = plain()
-    for one, other in zip(batches, held_and_merged(batches, run), strict=True):
-        assert one is other
+def test_a_plain_batch_weighs_its_share_of_a_window() -> None:
+    run, _ = make_run(merge=False)
     assert run.micro_batch == MicroBatch(1, 0.25)
-    assert train(batches, run, counter) == [(2, 8, 1, 0.25)] * 6
 
 
-def test_batches_come_alone_until_the_full_size_is_known() -> None:
+def test_the_first_batch_tells_the_full_size() -> None:
     run, counter = make_run(final_size=None)
-    seen = train(plain(), run, counter)
-    # The first one tells the size; the rest of its window is merged.
-    assert seen == [(2, 8, 1, 0.25), HELD, HELD, (6, 8, 3, 0.75), HELD, (4, 8, 2, 0.5)]
+    assert train(plain(), run, counter) == [(8, 8, 4, 1.0), (4, 8, 2, 0.5)]
 
 
 def test_a_short_last_batch() -> None:
@@ -98,7 +80,7 @@ def test_a_short_last_batch() -> None:
     batches = plain()
     batches[-1] = batches[-1][:1]
     seen = train(batches, run, counter)
-    assert seen[3:] == [(8, 8, 4, 1.0), (2, 8, 1, 0.25), (1, 8, 1, 0.25)]
+    assert seen == [(8, 8, 4, 1.0), (2, 8, 1, 0.25), (1, 8, 1, 0.25)]
 
 
 def test_a_short_last_batch_is_not_drawn_before_its_turn() -> None:
@@ -110,15 +92,15 @@ def test_a_short_last_batch_is_not_drawn_before_its_turn() -> None:
                 drawn.append(batch)
                 yield batch
 
-    run, _ = make_run()
-    for batch in held_and_merged(Loader(torch.rand(11, 3, 16, 16), 2), run):  # type: ignore[arg-type]
-        if batch is not HELD:
-            break
+    def first(count: int) -> None:
+        drawn.clear()
+        run, counter = make_run()
+        loader: Any = Loader(torch.rand(count, 3, 16, 16), 2)  # type: ignore[arg-type]
+        next(micro_batches(loader, run, lambda: None, lambda _: counter.left()))
+
+    first(11)
     assert len(drawn) == 4
-    drawn.clear()
-    run, _ = make_run()
-    batches = held_and_merged(Loader(torch.rand(7, 3, 16, 16), 2), run)  # type: ignore[arg-type]
-    next(batches)
+    first(7)
     assert len(drawn) == 3
 
 
@@ -127,10 +109,8 @@ def test_a_sized_loader_that_merges() -> None:
         PHASES, epochs=3, steps_per_epoch=6, accumulate=4, merge=True
     )
     loader = sized(DataLoader(Images(12), 2), resize)
-    batches = list(held_and_merged(loader, resize._run))
-    assert [each if each is HELD else len(each[0]) for each in batches] == [
-        HELD, HELD, HELD, 8, HELD, 4,
-    ]  # fmt: skip
+    found = micro_batches(loader, resize._run, lambda: None, lambda _: 1)
+    assert [(len(batch[0]), number) for batch, number in found] == [(8, 4), (4, 2)]
 
 
 def test_a_sized_loader_of_another_run() -> None:
@@ -140,7 +120,7 @@ def test_a_sized_loader_of_another_run() -> None:
     loader = sized(DataLoader(Images(12), 2), other)
     run.expect_sizes()
     seen = train((images for images, _ in loader), run, counter)
-    assert seen[3:] == [(8, 8, 4, 1.0), HELD, (4, 8, 2, 0.5)]
+    assert seen == [(8, 8, 4, 1.0), (4, 8, 2, 0.5)]
 
 
 def test_sized_loaders_in_a_row() -> None:
@@ -155,20 +135,15 @@ def test_sized_loaders_in_a_row() -> None:
     assert [len(images) for images, _ in batches] == [6, 2, 8, 2]
 
 
-def test_held_is_one_object() -> None:
-    assert pickle.loads(pickle.dumps(HELD)) is HELD
-    assert repr(HELD) == "HELD"
-
-
 def test_a_limit_below_the_batch() -> None:
-    run, _ = make_run(merge=1)
+    run, counter = make_run(merge=1)
     with pytest.raises(ValueError, match=r"merge= allows 1 images .* has 2"):
-        next(held_and_merged(plain(), run))
+        train(plain(), run, counter)
 
 
 def test_batches_of_any_length() -> None:
     run, counter = make_run(batches=None)
     loader = [torch.rand(n, 3, 16, 16) for n in (2, 2, 3, 3, 1)]
     seen = train(loader, run, counter)
-    assert [each if each is HELD else each[0] for each in seen] == [HELD, 4, HELD, 6, 1]
+    assert [each[0] for each in seen] == [4, 6, 1]
     assert len(listed([2, 3])) == 2
