@@ -44,7 +44,7 @@ class RunSizes:
         """Which batches are merged; ``None``: none are."""
         return self._run.merging
 
-    def windows_ahead(self, batches: int | None) -> Iterator[tuple[Size | None, int]]:
+    def windows_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
         """Yield size and accumulation window of each batch to come."""
         return self._run.windows_ahead(batches)
 

@@ -192,8 +192,8 @@ class MergedSteps:
 
 
 def first_alone(
-    ahead: Iterator[tuple[Size | None, int]],
-) -> Iterator[tuple[Size | None, int]]:
+    ahead: Iterator[tuple[Size, int]],
+) -> Iterator[tuple[Size, int]]:
     """Leave the first batch that is trained on as it is, for a dry run at full size.
 
     Args:

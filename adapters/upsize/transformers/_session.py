@@ -217,7 +217,7 @@ class Session:
             return None if rule is None else self.current_run().merging
         return Merging(rule)  # of no run: a loader is made, or used elsewhere
 
-    def windows_ahead(self, batches: int | None) -> Iterator[tuple[Size | None, int]]:
+    def windows_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
         """Yield size and window of the same batches; none is merged out of training."""
         rest = repeat((self.final_size, 1))
         if not self._training:

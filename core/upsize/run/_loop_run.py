@@ -162,9 +162,7 @@ class LoopRun:
             return self._counter.ends_window()
         return self._ends_window
 
-    def windows_ahead(
-        self, batches: int | None = None
-    ) -> Iterator[tuple[Size | None, int]]:
+    def windows_ahead(self, batches: int | None = None) -> Iterator[tuple[Size, int]]:
         """Yield size and accumulation window of each batch to come, without end.
 
         Args:

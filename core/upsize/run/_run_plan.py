@@ -85,21 +85,20 @@ class RunPlan:
         steps = (step + self._shift for step in self._counter.ahead(batches))
         return map(self.plan.size_at, steps)
 
-    def windows(self, batches: int | None) -> Iterator[tuple[Size | None, int]]:
+    def windows(self, batches: int | None) -> Iterator[tuple[Size, int]]:
         """Yield size and accumulation window of each batch that a loader draws.
 
         Args:
             batches: Batches in a pass over the loader, if that is known.
 
         Returns:
-            Without end, the size, ``None`` until there is a plan, and the batches that
-            are left in the window, see :class:`~upsize.run._position.Ahead`.
+            Without end, the size and the batches that are left in the window, see
+            :class:`~upsize.run._position.Ahead`.
         """
         counter: Any = self._counter
 
-        def told(ahead: Ahead) -> tuple[Size | None, int]:
-            if self.plan is None:
-                return None, ahead.left
+        def told(ahead: Ahead) -> tuple[Size, int]:
+            assert self.plan is not None  # loaders know the full size
             self.step()  # finds the shift, and may change the plan
             return self.plan.size_at(ahead.step + self._shift), ahead.left
 

@@ -364,9 +364,7 @@ class TrainingRun:
         self._is_sized = True
         return map(self._sized, self._run_plan.sizes_ahead(batches))
 
-    def windows_ahead(
-        self, batches: int | None = None
-    ) -> Iterator[tuple[Size | None, int]]:
+    def windows_ahead(self, batches: int | None = None) -> Iterator[tuple[Size, int]]:
         """Return size and accumulation window of each batch that a loader draws.
 
         For loaders that make images small, and merge them.
@@ -375,9 +373,8 @@ class TrainingRun:
             batches: Batches in a pass over the loader, if that is known.
 
         Returns:
-            Without end, the size, ``None`` until there is a plan, and how many batches
-            are left in the window, the batch included; 0: it is drawn and not trained
-            on.
+            Without end, the size and how many batches are left in the window, the batch
+            included; 0: it is drawn and not trained on.
         """
         return map(self._sized, self._run_plan.windows(batches))
 
