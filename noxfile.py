@@ -118,7 +118,7 @@ def docs(session: nox.Session) -> None:
     shutil.rmtree("docs/_build", ignore_errors=True)
     session.run(
         _python(session),
-        *("-m", "sphinx", "-j", "2", "-W", "--keep-going", "-b", "html", "docs"),
+        *("-m", "sphinx", "-j", "3", "-W", "--keep-going", "-b", "html", "docs"),
         "docs/_build/html",
         external=True,
     )

@@ -3,11 +3,13 @@
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version as _version
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from sphinx import builders
 
 project = "upsize"
 author = "The upsize developers"
@@ -22,10 +24,14 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
 ]
+# What is copied from an example is its code, without prompts and without results.
+copybutton_exclude = ".linenos, .gp, .go"
 exclude_patterns = ["_build", "jupyter_execute"]
 html_theme = "furo"
 html_title = "upsize"
 html_show_sourcelink = True
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "top_of_page_buttons": ["view"],
     # Blue and orange of the pictures, in a blue that can be read on each ground.
@@ -61,12 +67,13 @@ if os.environ.get("READTHEDOCS") or os.environ.get("GITHUB_ACTIONS"):
         "lightning": ("https://lightning.ai/docs/pytorch/stable", None),
     }
 
-# Two pages are executed at a time: several threads in each would wait for each other.
+# Three pages are executed at a time: several threads in each would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Pages show what a command prints to a file, without a progress bar's control codes,
-# and no advice about the notebook that executes them.
+# Pages show what a command prints to a file, without a progress bar's control codes and
+# the colours of a dark terminal, and no advice about the notebook that executes them.
 os.environ["TTY_COMPATIBLE"] = "0"
+os.environ["NO_COLOR"] = "1"
 os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"
 
 # `!upsize ...` is the command beside this Python, whatever else is on the path, and one
@@ -80,6 +87,20 @@ _profile.mkdir()
     "c.InteractiveShell.system_raise_on_error = True\n"
 )
 os.environ["IPYTHONDIR"] = str(_profile.parent)
+
+
+def _chunks(pages: Sequence[str], _processes: int) -> list[list[str]]:
+    """Hand out pages one by one, and those of the reference, which import all, at once.
+
+    Sphinx itself makes four parts of all, of which the last one, executed in one
+    process, keeps the build waiting.
+    """
+    reference = [page for page in pages if page.startswith("api/")]
+    others = [[page] for page in pages if page not in reference]
+    return [reference, *others] if reference else others
+
+
+builders.make_chunks = _chunks
 
 
 def _model_signature(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,10 +20,13 @@ __all__ = ["faults"]
 WRONG = {
     "a figure as text": re.compile(r"<Figure size"),
     "a control code": re.compile(r"[\x00-\x08\x0b-\x1f\x7f]|\[\?25[lh]|\[\d+[mKJA]"),
+    "a framework's messages about the machine": re.compile(r"GPU available: "),
     "a path of the machine that built it": re.compile(
         r"(?<![\w.~/])/(home|root|tmp|work|Users|opt)/\w"
     ),
 }
+# Of the classes that myst-nb gives to text with control codes: bold is fine.
+_COLOUR = re.compile(r"^-Color-.*(Red|Green|Yellow|Blue|Magenta|Cyan|White|C\d+)$")
 # A longer output is a progress bar, or a log that nobody reads.
 MOST_LINES = 60
 SHOWN = 70
@@ -62,6 +66,14 @@ def _shown(page: BeautifulSoup) -> Iterator[str]:
         is_output = block.find_parent(class_="cell_output") is not None
         if is_output and code.count("\n") >= MOST_LINES:
             yield f"has an output of {code.count(chr(10)) + 1} lines: {code[:SHOWN]!r}"
+    levels = [int(tag.name[1]) for tag in page.find_all(re.compile(r"^h[1-6]$"))]
+    if levels.count(1) > 1:
+        yield f"has {levels.count(1)} titles"
+    for above, level in pairwise(levels):
+        if level > above + 1:
+            yield f"has a heading of level {level} below one of level {above}"
+    if page.find(class_=_COLOUR):
+        yield "has a terminal's colours, which cannot be read on a light ground"
     for picture in page.find_all("img"):
         if not picture.get("alt"):
             yield f"has a picture without an alternative text: {picture.get('src')}"

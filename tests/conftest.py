@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
+import pytest
 from hypothesis import settings
 
 # Small tensors gain nothing from several threads, and on a busy machine torch's threads
@@ -13,3 +15,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test fails because the machine is busy.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage walk through what stays to the end.
+
+    The frameworks and all tests are a million objects, and a Trainer of transformers
+    collects at the end of each training: that was most of the time of its tests. Garbage
+    that a test makes is found as before, and workers that it forks share more memory.
+    """
+    gc.collect()
+    gc.freeze()

@@ -8,7 +8,8 @@ import pytest
 from tests.built_site import faults
 
 WHOLE = """
-<h1 id="top">Title</h1><p>Between 1/2 and ~/data/train.</p><pre>print(1)</pre>
+<h1 id="top">Title</h1><h2>A</h2><h3>B</h3><h2>C</h2>
+<span class=" -Color -Color-Bold -Color-Bold-Faint">bold</span><p>Between 1/2 and ~/data/train.</p><pre>print(1)</pre>
 <img src="a.png" alt="a picture"><a href="#top">up</a><a href="b.html#end">on</a>
 <a href="https://example.org/lost">elsewhere</a>
 """
@@ -34,11 +35,18 @@ def test_a_page_as_it_should_be(tmp_path: Path) -> None:
         ("<pre>\x1b[1mbold</pre>", "shows a control code"),
         ("<pre>?[?25l 1/8</pre>", "shows a control code"),
         ("<pre>[2K 1/8</pre>", "shows a control code"),
+        ("<pre>GPU available: False</pre>", "shows a framework's messages"),
         ("<p>in /home/me/lib.py:21</p>", "shows a path of the machine"),
         ("<pre>  \n</pre>", "has an empty code block"),
         (
             f"<div class=cell_output><pre>{LONG}</pre></div>",
             "has an output of 70 lines",
+        ),
+        ("<h1>A</h1><h1>B</h1>", "has 2 titles"),
+        ("<h1>A</h1><h3>B</h3>", "has a heading of level 3 below one of level 1"),
+        (
+            '<span class=" -Color -Color-Bold -Color-Bold-Yellow">a</span>',
+            "has a terminal's colours",
         ),
         ('<img src="a.png">', "has a picture without an alternative text: a.png"),
         ('<a href="lost.html">on</a>', "links to lost.html, which is not there"),

@@ -14,6 +14,8 @@ import re
 import shlex
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -113,6 +115,12 @@ def needs(code: str) -> set[str]:
     return (roots | parts) - set(sys.stdlib_module_names) - {"upsize"}
 
 
+@cache
+def owners_of_modules() -> Mapping[str, list[str]]:
+    """Return the packages that each module comes with: a second of reading."""
+    return metadata.packages_distributions()
+
+
 def installed_by(command: str) -> set[str]:
     """Return the modules that come with what a `pip install` names."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))[
@@ -139,7 +147,7 @@ def installed_by(command: str) -> set[str]:
     names = {name for name, _ in seen}
     return {
         module
-        for module, owners in metadata.packages_distributions().items()
+        for module, owners in owners_of_modules().items()
         if names & {owner.lower().replace("_", "-") for owner in owners}
     }
 
@@ -190,6 +198,16 @@ def test_a_page_with_cells_says_how_they_run(page: Path) -> None:
     text = page.read_text("utf-8")
     assert (page in NOTEBOOKS) == (NOTE in text)
     assert (page in NOTEBOOKS) == (f"<{page.stem}.ipynb>" in text)
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda page: page.name)
+def test_a_shown_cell_is_python_and_commands(page: Path) -> None:
+    """A reader who copies it into a file has no %magic there."""
+    for info, text in fences(page):
+        if info == "{code-cell}" and not text.startswith(
+            (":tags: [remove", ":tags: [hide")
+        ):
+            assert not re.search(r"^%", text, re.MULTILINE), text
 
 
 @pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda page: page.name)

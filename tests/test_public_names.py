@@ -22,8 +22,8 @@ API = "\n".join(
     for page in sorted((REPOSITORY / "docs" / "api").glob("*.md"))
 )
 
-# A directive of sphinx.ext.autodoc, what it documents, and its options.
-DIRECTIVE = re.compile(r"^\.\. auto(\w+):: (\S+)\n((?: +:.*\n)*)", re.MULTILINE)
+# A directive that documents a name, by sphinx.ext.autodoc or by itself, and its options.
+DIRECTIVE = re.compile(r"^\.\. (?:auto)?(\w+):: (\S+)\n((?: +:.*\n)*)", re.MULTILINE)
 
 # Public, and without an example of its own: why.
 RESULT = "what a function returns, whose example shows it"

@@ -7,14 +7,16 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch.distributed as dist
+from tests.forked import Script
 
-_ATTEMPTS = 2
-_SECONDS = 200  # some 10 are usual
+_PATIENCE = (60, 200)  # of each attempt; some 5 seconds are usual
+_ENVIRONMENT = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
 _ROOT = Path(__file__).parents[2]
 
 
@@ -34,12 +36,64 @@ def finish(report: Any) -> NoReturn:
 
 
 def two_reports(script: Path, *arguments: str, cwd: Path | None = None) -> list[Any]:
-    """Give what each process has printed as JSON behind the word REPORT."""
-    done = start(script, *arguments, cwd=cwd)
-    assert done.returncode == 0, done.stderr[-3000:]
-    reports = reports_of(done.stdout)
-    assert len(reports) == 2
-    return reports
+    """Give what each process has printed as JSON behind the word REPORT.
+
+    The processes are those that torchrun would start, in all but their imports. Workers
+    are forked there from processes that run threads of gloo and of autograd, and may
+    inherit a lock that nobody will release: once seen to hang, in hundreds of runs. Such
+    a run is made again.
+    """
+    for seconds in _PATIENCE:
+        with tempfile.TemporaryDirectory() as folder, suppress(TimeoutError):
+            stdout, stderr = Path(folder, "stdout"), Path(folder, "stderr")
+            ranks = Ranks(
+                2,
+                script,
+                *arguments,
+                cwd=cwd or Path.cwd(),
+                stdout=stdout,
+                stderr=stderr,
+            )
+            codes = ranks.wait(seconds)
+            assert not any(codes), (codes, stderr.read_text()[-3000:])
+            reports = reports_of(stdout.read_text())
+            assert len(reports) == 2
+            return reports
+    raise TimeoutError(f"{script} has not ended in {_PATIENCE} seconds")
+
+
+class Ranks(Script):
+    """Processes of one training, with what torchrun tells each of them.
+
+    Args:
+        count: How many.
+        script: The script that each of them runs.
+        arguments: Its arguments.
+        cwd: The folder to run in.
+        stdout: The file that takes what they print.
+        stderr: The file that takes what they say beside that.
+        framework: What is imported before; that of the script's folder if empty.
+    """
+
+    def __init__(
+        self, count: int, script: Path, *arguments: str, cwd: Path, stdout: Path,
+        stderr: Path, framework: str = "",
+    ) -> None:  # fmt: skip
+        # Where they meet, as with torchrun: no port is chosen that another may take.
+        self._store = dist.TCPStore(
+            "127.0.0.1", 0, is_master=True, wait_for_workers=False
+        )
+        common = _ENVIRONMENT | {
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(self._store.port),
+            "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "GROUP_RANK": "0",
+            "TORCHELASTIC_RUN_ID": "tests", "TORCHELASTIC_USE_AGENT_STORE": "True",
+            "TORCHELASTIC_RESTART_COUNT": "0", "TORCHELASTIC_MAX_RESTARTS": "0",
+        }  # fmt: skip
+        ranks = [{"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"} for rank in range(count)]
+        super().__init__(
+            script, arguments, [common | rank for rank in ranks], cwd=cwd,
+            stdout=stdout, stderr=stderr, framework=framework or script.parent.name,
+        )  # fmt: skip
 
 
 def reports_of(stdout: str) -> list[Any]:
@@ -52,36 +106,15 @@ def start(
     script: Path, *arguments: str, cwd: Path | None = None, processes: int = 2,
     restarts: int = 0,
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
-    """Run a script by torchrun.
-
-    Workers are forked here from processes that run threads of gloo and of autograd, and
-    may inherit a lock that nobody will release: once seen to hang, in hundreds of runs.
-    Such a run is made again.
-    """
+    """Run a script by torchrun itself."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone",
         "--nproc_per_node", str(processes), "--max_restarts", str(restarts),
         str(script), *arguments,
     ]  # fmt: skip
-    paths = [str(_ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    environment = {
-        "ACCELERATE_USE_CPU": "true",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-    }
-    for attempt in range(1, _ATTEMPTS + 1):
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
-            env=os.environ | environment,
-        )  # fmt: skip
-        try:
-            stdout, stderr = process.communicate(timeout=_SECONDS)
-            break
-        except subprocess.TimeoutExpired:
-            process.terminate()  # it ends its processes in turn
-            with suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=40)
-            process.kill()
-            if attempt == _ATTEMPTS:
-                raise
-    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+    path = [str(_ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    paths = {"PYTHONPATH": os.pathsep.join(filter(None, path))}
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, check=False,
+        env=os.environ | _ENVIRONMENT | paths, timeout=_PATIENCE[-1],
+    )  # fmt: skip

@@ -122,6 +122,86 @@ def test_workers_make_the_merged_batch(workers: int) -> None:
     assert same(merged, Training(False, 21, **settings).finish())
 
 
+def test_four_workers() -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create 4")
+        settings = {"num_workers": 4, "persistent_workers": True}
+        plain, merged = (Training(m, 43, **settings).finish() for m in (False, True))
+    assert merged.passes[:7] == [(8, 8)] * 5 + [(2, 8), (1, 8)]
+    assert same(plain, merged)
+
+
+@pytest.mark.parametrize("looks", [1, 2, 4])
+def test_a_loader_that_is_looked_at_within_an_epoch(looks: int) -> None:
+    def training(merge: bool) -> Training:
+        made = Training(merge, 30)
+        for _ in range(EPOCHS):
+            steps, generator = made.train(made.loader), made.loader.generator  # type: ignore[attr-defined]
+            next(steps)
+            before = generator.get_state()
+            for _ in islice(made.loader, looks):
+                pass
+            generator.set_state(before)
+            list(steps)
+        return made
+
+    plain, merged = training(False), training(True)
+    assert merged.passes[:5] == [(8, 8), (8, 8), (8, 8), (6, 8), (2, 12)]
+    assert same(plain, merged)
+
+
+def test_a_plain_loader_after_a_look_at_a_sized_one() -> None:
+    resize = ProgressiveResize(
+        Ramp(final_size=16), epochs=2, steps_per_epoch=6, accumulate=4, merge=True
+    )
+    next(iter(sized(DataLoader(Images(12), 2, num_workers=1), resize)))
+    seen = [
+        (len(images), resize.loss_weight)
+        for images, _ in resize.batches(DataLoader(Images(12), 2))
+    ]
+    assert seen == [(8, 1.0), (4, 0.5)]
+
+
+def test_samples_that_collate_fn_leaves_out() -> None:
+    def collate(samples: Any) -> Any:
+        return torch.utils.data.default_collate([each for each in samples if each[1]])
+
+    resize = ProgressiveResize(
+        Ramp(final_size=16), epochs=2, steps_per_epoch=6, accumulate=4, merge=True
+    )
+    loader = sized(DataLoader(Images(12), 2, collate_fn=collate), resize)
+    with pytest.warns(UserWarning, match="batch of 8 samples has 5 images: collate_fn"):
+        images = [(len(each), resize.loss_weight) for each, _ in resize.batches(loader)]
+    assert images == [(5, 1.0), (3, 0.5)]
+
+
+def test_the_rest_of_an_epoch_that_was_left() -> None:
+    """Without a load: the sized loader draws what the loop leaves out, too."""
+
+    def training(merge: bool) -> Training:
+        made = Training(merge)
+        for passes in made.train(made.loader):
+            if passes == (1 if merge else 4):
+                break
+        done = made.resize.state_dict()["batch"]
+        assert done == 4
+        order = made.loader.generator  # type: ignore[attr-defined]
+        order.manual_seed(3)  # as the first pass has drawn
+        return made.finish(rest_of(made.loader, done))
+
+    plain, merged = training(False), training(True)
+    assert merged.passes[:4] == [(8, 8), (8, 8), (6, 8), (2, 12)]
+    assert same(plain, merged)
+    assert same(Training(True).finish(), merged)
+
+
+@pytest.mark.parametrize("is_sized", [True, False])
+def test_a_limit_below_the_batch_at_a_later_size(is_sized: bool) -> None:
+    merged = Training({8: 8, 12: 4, 16: 1}, is_sized=is_sized)
+    with pytest.raises(ValueError, match="allows 1 images in a micro-batch of 16x16"):
+        next(merged.train(merged.loader))
+
+
 class Repeating:
     """A batch sampler without an end, as timm's MultiEpochsDataLoader has it."""
 
@@ -221,7 +301,6 @@ class TestLoop:
     def test_states_count_plain_batches(self) -> None:
         resize = self.run()
         assert counter_states(resize, self.batches()) == [(4, 1), (0, 2)]
-        assert len(resize.batches(self.batches())) == 6
 
     def test_weights_and_ends(self) -> None:
         resize = self.run()
@@ -308,6 +387,15 @@ class TestLoop:
         # What the workers had drawn is of no matter for another loader.
         seen = [len(each) for each in resize.batches(self.batches(2))]
         assert seen == [4]
+
+    def test_an_iterator_that_was_left_has_its_rest(self) -> None:
+        resize = self.run()
+        loader = DataLoader(torch.rand(12, 3, 16, 16), 2)
+        small = iter(sized(loader, resize, set_size=lambda *_: None))
+        batches = iter(resize.batches(small))
+        assert len(next(batches)) == 8
+        batches.close()
+        assert len(next(small)) == 4
 
     def test_losses_that_are_not_weighed(self) -> None:
         resize = ProgressiveResize(

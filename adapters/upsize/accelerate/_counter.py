@@ -6,9 +6,11 @@ from typing import Any
 
 from accelerate import Accelerator
 
+from upsize.accelerate._grown import known_samples
 from upsize.accelerate._loaders import completes_last, prepared_in
 from upsize.run import BatchCounter, Position
 from upsize.run._batches import length_of
+from upsize.run._epoch_samples import plan_samples
 from upsize.schedule._run import run_length
 
 __all__ = ["AcceleratorCounter", "counter_of"]
@@ -38,6 +40,7 @@ class AcceleratorCounter(BatchCounter):
         self._accelerator = accelerator
         # Whether the last batch of a pass is not merged with others.
         self._keeps_last = False
+        self._window_now = 0
 
     @property
     def has_stepped(self) -> bool:
@@ -71,10 +74,14 @@ class AcceleratorCounter(BatchCounter):
             return Position(step, epoch_step=step)
         return Position(step, batch, epoch_step=last.epoch_step)
 
+    def take(self, batches: int = 1) -> None:
+        """Note that the loop has drawn a batch, and the window that it is drawn in."""
+        super().take(batches)
+        self._window_now = self._accelerator.step % self.accumulate
+
     def ends_window(self, in_pass: int | None = None) -> bool:
         """Return whether the accelerator syncs gradients after the current batch."""
-        window = self._accelerator.step % self.accumulate
-        position = self.position._replace(window=window)
+        position = self.position._replace(window=self._window_now)
         left = super()._window(position, self._is_full, self.beyond, in_pass)
         return left <= self._taken
 
@@ -123,8 +130,14 @@ def counter_of(
     if accelerator.gradient_state.sync_with_dataloader:
         windows = None if batches is None else -(-batches // accumulate)
         steps = run_length(epochs, windows, total_steps).total_steps
-        by_epochs = epochs is not None
-        return AcceleratorCounter(accelerator, steps, batches, by_epochs=by_epochs)
+        counter = AcceleratorCounter(
+            accelerator, steps, batches, by_epochs=epochs is not None
+        )
+        samples, batch = known_samples(prepared, batches, accelerator.num_processes)
+        counter.length = plan_samples(
+            samples, batch, steps=windows, accumulate=accumulate
+        )
+        return counter
     # Accumulation windows continue across epochs: count all batches as one epoch.
     if total_steps is None or epochs is not None:
         total_steps = run_length(epochs, batches, total_steps).total_steps // accumulate

@@ -10,10 +10,10 @@ from accelerate.utils import concatenate, find_batch_size, recursively_apply
 from torch import Tensor
 
 from upsize.run import TrainingRun
-from upsize.run._size_source import SizeSource
+from upsize.run._size_source import SizeSource, resizer_of
 from upsize.schedule import Size
 
-__all__ = ["DispatchedSizes", "dispatch"]
+__all__ = ["DispatchedSizes", "check_windows", "dispatch"]
 
 
 class DispatchedSizes:
@@ -43,6 +43,26 @@ class DispatchedSizes:
             batches = batches // joined if self._drop_last else -(-batches // joined)
         for size in self._source.sizes_ahead(batches):
             yield from [size] * joined
+
+
+def check_windows(loader: DataLoaderDispatcher, source: SizeSource) -> None:
+    """Refuse windows in a batch that is completed with samples of another one.
+
+    Args:
+        loader: A dispatched loader.
+        source: Tells the sizes.
+
+    Raises:
+        ValueError: When the resizer cuts windows, and the last batch may be completed.
+    """
+    completes = loader.state.num_processes > 1 and not loader._drop_last
+    if completes and resizer_of(source).mode == "crop":
+        raise ValueError(
+            "dispatch_batches completes the last batch of an epoch with samples of the "
+            'first one, and with mode="crop" their windows may be too small for it: give '
+            "the DataLoader drop_last=True, or DataLoaderConfiguration "
+            "dispatch_batches=False"
+        )
 
 
 def dispatch(

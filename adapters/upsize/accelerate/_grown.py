@@ -13,11 +13,18 @@ from upsize.accelerate._prepared import RunSizes
 from upsize.loading._grown import samples_of
 from upsize.loading._sized import copy_with
 from upsize.run._batches import length_of
+from upsize.run._epoch_samples import epoch_samples
 from upsize.run._loop_run import LoopRun
 from upsize.schedule import Grow, Plan, Size
 from upsize.schedule._warn import warn
 
-__all__ = ["GrownSizes", "rank_loader", "samples_in", "warn_of_schedulers"]
+__all__ = [
+    "GrownSizes",
+    "known_samples",
+    "rank_loader",
+    "samples_in",
+    "warn_of_schedulers",
+]
 
 
 class GrownSizes(RunSizes):
@@ -64,6 +71,24 @@ class _RankIndices:
 
     def __len__(self) -> int:
         return self._samples
+
+
+def known_samples(
+    prepared: Any, batches: int | None, processes: int
+) -> tuple[int | None, int | None]:
+    """Return the same for a constant batch; ``None`` for what a loader does not tell.
+
+    Args:
+        prepared: A prepared loader, or ``None``.
+        batches: Its batches; ``None``: it has no length.
+        processes: Processes of the run.
+    """
+    if not isinstance(getattr(prepared, "batch_sampler", None), BatchSamplerShard):
+        return epoch_samples(prepared, batches or 0, processes)
+    try:
+        return samples_in(prepared)
+    except ValueError:
+        return None, None
 
 
 def samples_in(prepared: Any) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from accelerate import PartialState
@@ -11,7 +12,13 @@ from torch.utils.data import DataLoader
 
 from upsize.run._batches import innermost, length_of
 
-__all__ = ["check_loader", "check_prepared", "completes_last", "prepared_in"]
+__all__ = [
+    "check_loader",
+    "check_prepared",
+    "completes_last",
+    "prepared_in",
+    "total_batch_size",
+]
 
 
 def check_loader(loader: Any) -> None:
@@ -54,10 +61,21 @@ def completes_last(loader: Any) -> bool:
     """
     if loader is None or loader._drop_last or PartialState().num_processes == 1:
         return False
-    samples = length_of(loader.dataset)
-    # Accelerate skips batches by a sampler without a batch_size, and then leaves nothing
-    # out (1.1 to 1.15).
-    total = getattr(loader, "total_batch_size", None)
+    samples, total = length_of(loader.dataset), total_batch_size(loader)
     if samples is None or total is None:
         return False
     return bool(samples % total)
+
+
+def total_batch_size(loader: Any) -> int | None:
+    """Return the samples in a batch of all processes; ``None``: not always the same.
+
+    Accelerate skips batches by a sampler without a batch_size, and then leaves nothing
+    out; the share of a process has ``None`` there (1.1 to 1.15).
+
+    Args:
+        loader: A prepared loader.
+    """
+    with suppress(AttributeError, TypeError):
+        return int(loader.total_batch_size)
+    return None

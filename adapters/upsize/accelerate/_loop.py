@@ -131,7 +131,8 @@ class ProgressiveResize(LoopRun):
         if batch_size is None:
             counter = counter_of(accelerator, loader, epochs, total_steps)
         else:
-            check_grow(epochs, accelerator.gradient_accumulation_steps)
+            windows = accelerator.gradient_accumulation_steps
+            check_grow(batch_size, epochs, windows, merge)
             samples, batch = samples_in(prepared_in(loader))
             length = run_length(epochs, -(-samples // batch), total_steps)
             grow = batch_size.with_batch(batch)

@@ -9,13 +9,14 @@ from typing import Any
 from accelerate.utils import DistributedType
 
 from upsize.accelerate._counter import AcceleratorCounter
-from upsize.accelerate._loaders import prepared_in
+from upsize.accelerate._loaders import prepared_in, total_batch_size
 from upsize.run import TrainingRun
-from upsize.run._merge import Merging
+from upsize.run._draws import Notes
+from upsize.run._merge import Merging, counts_itself
 from upsize.run._restoring import Restoring
 from upsize.schedule._warn import warn
 
-__all__ = ["MergedPasses", "check_merges"]
+__all__ = ["MergedPasses", "check_lengths", "check_merges"]
 
 _UNKNOWN = (
     "batches are merged, and the loop has made an optimizer step and not {} them: do so, "
@@ -31,9 +32,32 @@ def check_merges(accelerator: Any) -> None:
     """
     kind = accelerator.distributed_type
     if kind in (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
+        raise ValueError(counts_itself(kind.value))
+
+
+def check_lengths(accelerator: Any, prepared: Any) -> None:
+    """Refuse batches of any length where each pass waits for all processes.
+
+    Each process merges its own batches, and only those of one length.
+
+    Args:
+        accelerator: The accelerator.
+        prepared: A prepared loader; ``None``: it is another iterable.
+
+    Raises:
+        ValueError: When processes may make different numbers of passes.
+    """
+    if accelerator.num_processes == 1 or prepared is None:
+        return
+    each = accelerator.gradient_state.plugin_kwargs.get("sync_each_batch", False)
+    shards = accelerator.distributed_type == DistributedType.FSDP
+    own = getattr(prepared, "batch_sampler", None) is not None
+    if (each or shards) and own and total_batch_size(prepared) is None:
         raise ValueError(
-            f"{kind.value} counts the batches of an accumulation window itself, and "
-            "merge= would give it fewer: leave out merge="
+            f"merge= merges batches of one length, and {'FSDP' if shards else 'sync_each_batch'} "
+            "waits for all processes in each, which may merge other numbers of them where "
+            "a batch sampler of your own has no batch_size: give the DataLoader a "
+            "batch_size, or leave out merge="
         )
 
 
@@ -79,6 +103,7 @@ class MergedPasses:
             ValueError: When the loop steps without the accelerator's methods, which
                 count and weigh its batches.
         """
+        check_lengths(self._accelerator, prepared_in(loader))
         drawn = _Drawn(loader, self._merging, self._accelerator.gradient_state)
         batches: Any = begin(drawn)
         with closing(batches):
@@ -94,11 +119,26 @@ class MergedPasses:
         drawn.finish()
 
     def _begin(self, batches: int) -> None:
+        self._check_window()
         self._batches, self._weighs = batches, False
         self._merged |= batches > 1
+        self._merging.tell_mean(batches)
         # accumulate() counts one of them.
         self._accelerator.step += batches - 1
         self._step = self._accelerator.step
+
+    def _check_window(self) -> None:
+        """Check that accumulation windows are those that batches are merged for."""
+        now, planned = (
+            self._accelerator.gradient_accumulation_steps,
+            self._counter.accumulate,
+        )
+        if now != planned:
+            raise ValueError(
+                f"gradient_accumulation_steps is {now}, and was {planned} when "
+                "ProgressiveResize was made, which merges the batches of such windows: "
+                "leave it unchanged, or leave out merge="
+            )
 
     def _check(self, batches: int) -> None:
         """Check that the body of the loop has let the accelerator count and weigh."""
@@ -157,13 +197,13 @@ class _Drawn:
         return len(self.iterable)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
-        self._begun = iter(self.iterable)
+        batches = self._begun = Notes(self.iterable, self._merging)
         begun = len(self._state.dataloader_references)
-        for batch in self._begun:
+        for batch in batches:
             if not self._drawn:
                 self._check(begun)
-            drawn = self._merging.drawn
-            self._drawn += drawn[0] if drawn else 1
+            drawn = batches.drawn
+            self._drawn += drawn[0].batches if drawn else 1
             yield batch
             if self._prepared is not None and self._prepared.end_of_dataloader:
                 return

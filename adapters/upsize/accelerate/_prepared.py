@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from accelerate.data_loader import DataLoaderDispatcher, SkipBatchSampler
 
-from upsize.accelerate._dispatched import DispatchedSizes, dispatch
+from upsize.accelerate._dispatched import DispatchedSizes, check_windows, dispatch
 from upsize.loading._batches import source_of
 from upsize.loading._dataset import SetSize
 from upsize.loading._proxy import Proxy, inner_of
@@ -112,6 +112,8 @@ def _size(
     """Let a prepared loader take its batches from the sized ``base``."""
     sizes: Any = source
     if isinstance(loader, DataLoaderDispatcher):
+        if set_size is None:
+            check_windows(loader, source)
         sizes = DispatchedSizes(source, loader)
         dispatch(loader, source, current_run)
     loader.base_dataloader = _sized(base, sizes, set_size=set_size)

@@ -40,15 +40,19 @@ class MergedBatches:
         self._learner, self._accumulation = learner, found[0]
         self._waiting = WaitingBatches(run)
         self._recorded_late = 0
+        self._is_checked = False
 
     def take(self) -> None:
         """Let the current batch wait, or train on it and those before it as one.
 
         Raises:
             CancelBatchException: When it waits.
-            ValueError: When a batch is above the limit, or cannot be concatenated.
+            ValueError: When a batch is above the limit, or cannot be concatenated, or
+                each is an accumulation window.
         """
         learner = self._learner
+        if not self._is_checked:
+            self._check(int(find_bs(learner.yb)))
         batch = tuple(learner.xb), tuple(learner.yb)
         if not self._waiting.add(batch, self._left()):
             self._hold()
@@ -69,6 +73,20 @@ class MergedBatches:
         for _ in range(late):
             recorder.smooth_loss.accumulate(self._learner)
             recorder.losses.append(recorder.smooth_loss.value)
+
+    def _check(self, samples: int) -> None:
+        """Refuse accumulation windows of one batch.
+
+        Args:
+            samples: Samples of the first batch.
+        """
+        self._is_checked, window = True, self._accumulation.n_acc
+        if window <= samples:
+            raise ValueError(
+                "merge= merges the batches of an accumulation window, and "
+                f"GradientAccumulation({window}) steps after each batch of {samples}: "
+                "give it the samples of several batches, or leave out merge="
+            )
 
     def _left(self) -> int:
         """Return the batches of this length that are left in the accumulation window."""

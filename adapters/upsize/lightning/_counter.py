@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 from typing import Any, cast
 
+from upsize.lightning._privates import training_loaders
 from upsize.lightning._reloading import ReloadingCounter
 from upsize.lightning._steps import LightningCounter, Unit
+from upsize.run._epoch_samples import epoch_samples, plan_samples
 from upsize.schedule import Plan
 from upsize.schedule._warn import warn
 
@@ -62,7 +65,12 @@ def counter_of(
     make: Any = LightningCounter
     if reloads:
         make = partial(ReloadingCounter, counts_epochs=counts_epochs)
-    make = partial(make, by_steps=by_steps)
+    make = partial(
+        make,
+        by_steps=by_steps,
+        starts=list(accumulate(lengths, initial=0)),
+        samples={} if reloads else _samples(trainer, per_epoch, manual=manual),
+    )
     if total_steps is not None:
         unit: Unit = "batches" if manual else "optimizer steps"
         return cast(LightningCounter, make(trainer, unit, total_steps, per_epoch))
@@ -91,6 +99,24 @@ def counter_of(
         "ProgressiveResize total_steps=, the optimizer steps of the whole run"
     )
     return LightningCounter(trainer, "epochs", int(trainer.max_epochs), 1)
+
+
+def _samples(trainer: Any, per_epoch: int | None, *, manual: bool) -> dict[str, int]:
+    """Return what the plan is to know of the samples of an epoch.
+
+    Args:
+        trainer: The trainer.
+        per_epoch: Steps in an epoch; ``None``: not known, or not always the same.
+        manual: Whether each batch is a step.
+    """
+    loaders = training_loaders(trainer)
+    if per_epoch is None or len(loaders) > 1:
+        return {}
+    samples, batch = epoch_samples(
+        loaders[0], trainer.num_training_batches, trainer.world_size
+    )
+    every = 1 if manual else int(trainer.accumulate_grad_batches)
+    return plan_samples(samples, batch, steps=per_epoch, accumulate=every)
 
 
 def _epoch_lengths(trainer: Any, batches: int) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 __all__ = [
     "batch_in_epoch",
+    "epochs_done",
     "is_fetching_early",
     "is_measuring_batchnorm",
     "log_by",
@@ -52,6 +53,11 @@ def training_collection(trainer: Any) -> Any:
 def batch_in_epoch(trainer: Any) -> int:
     """Return the index of the batch that the trainer is fetching, in its epoch."""
     return int(trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+
+
+def epochs_done(trainer: Any) -> int:
+    """Return how many epochs are done; at the end of an epoch it counts already."""
+    return int(trainer.fit_loop.epoch_progress.current.processed)
 
 
 def log_by(trainer: Any, batch: Any, samples: int | None = None) -> None:

@@ -14,6 +14,7 @@ from upsize.loading._dataset import SetSize, SizedDataset
 from upsize.loading._others import check_loader
 from upsize.loading._sized import check_sizes
 from upsize.loading._sized import sized as _sized
+from upsize.loading._window import cutter_of
 from upsize.run._size_source import SizeSource
 from upsize.schedule import Size
 
@@ -86,7 +87,8 @@ def sized(
         )
     if is_other:
         return sized_stream(loader, resize, set_size)
-    if set_size is None:
+    source = cast(SizeSource, resize)
+    if set_size is None and cutter_of(source, loader.collate_fn) is None:
         check_sizes(loader, resize.final_size)
     return SizedLoader(**_settings(loader), resize=resize, set_size=set_size)
 
@@ -144,7 +146,9 @@ class SizedLoader(DataLoader[Any]):
 
     def samples_at(self, indices: list[Any], size: Size, full: Size) -> Any:
         """Return samples at a size, as a batch of the loader holds them."""
-        made = SizedDataset(self.dataset, self.set_size)
+        source = cast(SizeSource, self.resize)
+        cutter = None if self.set_size else cutter_of(source, self.collate_fn)
+        made = SizedDataset(self.dataset, self.set_size, cutter)
         return made.samples_at(indices, size, full)
 
 

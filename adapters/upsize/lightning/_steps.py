@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count, repeat
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
+
+from upsize.lightning._privates import batch_in_epoch, epochs_done
+from upsize.run._epoch_steps import EpochSteps
 
 __all__ = ["LightningCounter", "Unit"]
 
@@ -21,6 +25,8 @@ class LightningCounter:
         steps_per_epoch: Steps in an epoch; ``None``: epochs differ.
         max_steps: Optimizer steps that may end a run that counts batches.
         by_steps: Whether training ends after a number of steps, not of epochs.
+        starts: The first step of each epoch, where epochs differ.
+        samples: What else :meth:`Schedule.plan` is to know of the length of the run.
     """
 
     def __init__(
@@ -32,10 +38,13 @@ class LightningCounter:
         max_steps: int | None = None,
         *,
         by_steps: bool = False,
+        starts: Sequence[int] = (),
+        samples: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._trainer, self.unit, self.by_steps = trainer, unit, by_steps
         self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
         self._max_steps = max_steps
+        self._starts, self.length = starts, dict(samples)
 
     def step(self) -> int:
         """Return how many steps are done."""
@@ -50,6 +59,25 @@ class LightningCounter:
             return done
         by_steps = int(trainer.global_step) * self.total_steps // self._max_steps
         return max(done, by_steps)
+
+    @property
+    def epoch_steps(self) -> Callable[[], EpochSteps] | None:
+        """Returns the steps of the current epoch; ``None``: a run is not of epochs."""
+        if self.by_steps or not (self.steps_per_epoch or self._starts):
+            return None
+        return self._epoch_steps
+
+    def _epoch_steps(self) -> EpochSteps:
+        epoch = epochs_done(self._trainer)
+        first = self._start_of(epoch)
+        stop = max(self._start_of(epoch + 1), first + 1)  # also after the last one
+        return EpochSteps(first, stop, batch_in_epoch(self._trainer) == 0)
+
+    def _start_of(self, epoch: int) -> int:
+        """Return the first step of an epoch."""
+        if self.steps_per_epoch is not None:
+            return epoch * self.steps_per_epoch
+        return self._starts[epoch] if epoch < len(self._starts) else self.total_steps
 
     def ahead(self, batches: int | None = None) -> Iterator[int]:  # noqa: ARG002
         """Yield the step of each batch to come, without end."""

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import torch
+from accelerate.utils import DistributedType
 from torch import Tensor, nn
 
 from upsize.run import TrainingRun
 from upsize.run._dry_run import restoring_model
-from upsize.run._merge import micro_batches
+from upsize.run._merge import Draws, Merging, counts_itself, micro_batches
 from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
@@ -50,6 +51,8 @@ class MergedSteps:
     def __init__(self, trainer: Any, merge: Any) -> None:
         self._trainer, self._merge = trainer, merge
         self._batches = deque[int]()  # in each micro-batch to come of the window
+        self._draws: Draws | None = None  # the batches of the epoch
+        self._merging: Merging | None = None  # of the run
         # Whether losses are sums over what the window has in all; ``None``: not known.
         self._are_sums: bool | None = None
 
@@ -66,31 +69,30 @@ class MergedSteps:
                 "gradient_accumulation_steps, or leave out merge="
             )
         if self._trainer.is_deepspeed_enabled:
-            raise ValueError(
-                "DeepSpeed counts the batches of an accumulation window itself, and "
-                "merge= would give it fewer: leave out merge="
-            )
+            raise ValueError(counts_itself(DistributedType.DEEPSPEED.value))
         self._are_sums = None
 
+    def begin_epoch(self, batches: Iterator[Any], run: TrainingRun) -> None:
+        """Draw from the batches of another epoch from now on."""
+        assert run.merging is not None
+        self._merging, self._draws = run.merging, Draws(batches, run.merging)
+
     def window(
-        self,
-        batches: Iterator[Any],
-        number: int,
-        run: TrainingRun,
-        begin: Callable[[TrainingRun], None],
+        self, number: int, run: TrainingRun, begin: Callable[[TrainingRun], None]
     ) -> Iterator[Any]:
         """Yield the micro-batches of an accumulation window, each at its size.
 
         Args:
-            batches: The batches of the epoch, from the first one of the window.
             number: Batches in the window.
             run: The training run.
             begin: Called with the run after its first batch.
         """
+        draws = self._draws
+        assert draws is not None
         self._batches.clear()
-        left, first = number, run.size is None
+        left, first, end = number, run.size is None, draws.count + number
         for batch, count in micro_batches(
-            batches, run, _count_nothing, lambda drawn: number - drawn
+            draws, run, _count_nothing, lambda drawn: end - drawn
         ):
             if first:
                 begin(run)
@@ -127,6 +129,9 @@ class MergedSteps:
             return inner(model, inputs, *args, **kwargs)
         items = args[0] if args else kwargs.get("num_items_in_batch")
         weight = 1 if self._sums(inputs, items) else batches
+        if weight > 1:
+            assert self._merging is not None  # or there would be no such batch
+            self._merging.tell_mean(batches)
         seen: list[Any] = []
 
         def backward(original: Method, loss: Any, **more: Any) -> Any:

@@ -139,14 +139,15 @@ class Session:
             self._epoch = epoch_iterator
             if self._sized:
                 sized_again(epoch_iterator, self)
+            if self._merged is not None:
+                self._merged.begin_epoch(
+                    map(self._drawn, epoch_iterator), self.current_run()
+                )
         if self._merged is None:
             batches: Iterator[Any] = map(self._resized, epoch_iterator)
             samples = inner(batches, num_batches, *args, **kwargs)
         else:
-            batches = self._merged.window(
-                map(self._drawn, epoch_iterator), num_batches, self.current_run(),
-                self._begin,
-            )  # fmt: skip
+            batches = self._merged.window(num_batches, self.current_run(), self._begin)
             samples = inner(batches, num_batches, *args, **kwargs)
             samples = self._merged.expand(samples[0]), *samples[1:]
         if self._to_try is not None:

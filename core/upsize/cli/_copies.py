@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.filesize import decimal
 
 from upsize._extras import require
 from upsize.cli._errors import friendly
 from upsize.cli._named import is_named, load_schedule
 from upsize.cli._paths import check_file
+from upsize.cli._presets import find, is_preset, preset_names
 from upsize.cli._progress import copying
-from upsize.cli._units import space
-from upsize.cli._values import parse
+from upsize.cli._values import read_size
 from upsize.schedule import Plan
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["copies"]
 
 _FULL = 224
+_EPOCHS = 20
 _STEPS = 10_000
 _MOST_BYTES = 10_000_000
 
@@ -31,18 +33,6 @@ _MOST_BYTES = 10_000_000
 def _check_extra() -> None:
     for name in ("torch", "PIL", "lmdb"):
         require(name, "jpeg", "Copies of images")
-
-
-def _size(option: str, text: str) -> int | tuple[int, int]:
-    """Read a size; a share or a moment is none."""
-    match parse(text.strip()):
-        case int(side):
-            return side
-        case (int(height), int(width)):
-            return height, width
-    raise ValueError(
-        f"{option} must be pixels, as 112 or 112x160 (height x width), not {text!r}"
-    )
 
 
 def _plan(file: Path, full: str | None) -> Plan:
@@ -54,10 +44,16 @@ def _plan(file: Path, full: str | None) -> Plan:
                 f"--full {full} and {file} both set the full size: leave --full out"
             )
         return plan
-    schedule = load_schedule(str(file), "--plan")
-    size = None if full is None else _size("--full", full)
+    size = read_size("--full", full)
+    if is_preset(str(file), "--plan"):
+        preset = find(str(file))
+        schedule = preset.build(size, {})
+        length = {"epochs": preset.epochs or _EPOCHS, "steps_per_epoch": _STEPS}
+    else:
+        schedule = load_schedule(str(file), "--plan")
+        length = {"total_steps": _STEPS}
     full_size = schedule.full_size(size) or _FULL
-    return schedule.plan(total_steps=_STEPS, final_size=full_size)
+    return schedule.plan(**length, final_size=full_size)
 
 
 def _saved_plan(file: Path) -> Plan | None:
@@ -89,10 +85,14 @@ def _sizes(
         return {"plan": _plan(plan, full), "full_copy": full_copy}
     texts = [] if sizes is None else sizes.split(",")
     return {
-        "sizes": [_size("--sizes", each) for each in texts],
+        "sizes": [read_size("--sizes", each) for each in texts],
         "full_copy": full_copy,
-        "full": _size("--full", full or str(_FULL)),
+        "full": read_size("--full", full) or _FULL,
     }
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def _announce(need: CopiesEstimate, target: Path, console: Console) -> None:
@@ -112,8 +112,8 @@ def _announce(need: CopiesEstimate, target: Path, console: Console) -> None:
     _print(
         console,
         f"{kind} for samples of {names}; full size {settings.full}.\n"
-        f"{need.images} images to copy need about {space(need.bytes)} in "
-        f"{shown(target)}, where {space(need.free)} are free.{lowered}",
+        f"{_images(need.images)} to copy need about {decimal(need.bytes)} in "
+        f"{shown(target)}, where {decimal(need.free)} are free.{lowered}",
     )
 
 
@@ -130,7 +130,8 @@ def copies(
         Path | None,
         typer.Option(
             help="A plan as upsize plan --json prints it, or a schedule, in a .json, "
-            ".yaml or .toml file or as MODULE:NAME: its sizes are chosen from."
+            ".yaml or .toml file, a preset or MODULE:NAME: its sizes are chosen from.",
+            autocompletion=preset_names,
         ),
     ] = None,
     sizes: Annotated[
@@ -162,7 +163,8 @@ def copies(
         str,
         typer.Option(
             help="jpeg, or raw: plain pixels, which need no decoding and some ten times "
-            "the disk."
+            "the disk.",
+            autocompletion=lambda: ["jpeg", "raw"],
         ),
     ] = "jpeg",
     full_copy: Annotated[
@@ -223,7 +225,7 @@ def copies(
             done = small_copies(folder, target, workers=workers, track=track, **common)
         _print(
             console,
-            f"{done.made} images copied, {space(done.bytes)}; {done.kept} up to date, "
+            f"{_images(done.made)} copied, {decimal(done.bytes)}; {done.kept} up to date, "
             f"{done.removed} removed with their source images.",
         )
         if export is not None:

@@ -14,7 +14,7 @@ from upsize.cli._errors import friendly
 from upsize.cli._frameworks import check_framework, frameworks, runner
 from upsize.cli._named import load_schedule
 from upsize.cli._paths import check_folder, check_picture, save_picture
-from upsize.cli._presets import find, is_preset
+from upsize.cli._presets import find, is_preset, preset_names
 from upsize.cli._progress import Board, decoding
 from upsize.cli._values import parse, shown
 from upsize.schedule import Plan, Ramp, Schedule
@@ -104,7 +104,7 @@ def demo(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Your own images, in train/<class>/ and val/<class>/.",
+            help="Your own images, in train/CLASS/ and val/CLASS/.",
             show_default="2,624 photographs of solar cells",
         ),
     ] = None,
@@ -136,6 +136,7 @@ def demo(
             help="A preset, see upsize plan --list, a .json, .yaml or .toml file, or "
             "MODULE:NAME of a schedule of your own.",
             show_default="three sizes, growing from 1/2 to 3/4 of training",
+            autocompletion=preset_names,
         ),
     ] = None,
     batch_size: Annotated[
@@ -147,6 +148,7 @@ def demo(
             "--with",
             help=f"Train with a framework: {', '.join(frameworks())}.",
             show_default="a plain loop of PyTorch",
+            autocompletion=lambda: list(frameworks()),
         ),
     ] = None,
     equal_time: Annotated[

@@ -1,19 +1,21 @@
-"""A plan in the terminal: a staircase of block characters and a table."""
+"""A plan in the terminal: a staircase of block characters, a table, and its saving."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 
+from rich.console import Console
 from rich.table import Table
 
 from upsize.schedule import Plan
 from upsize.schedule._table import stage_rows
 
-__all__ = ["stage_table", "staircase"]
+__all__ = ["show_plan", "staircase"]
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _SHADE = "░"
 _MOST_ROWS = 12
+_WIDEST = 72
 
 
 def staircase(plan: Plan, width: int, height: int, *, ascii_only: bool = False) -> str:
@@ -89,7 +91,7 @@ def staircase(plan: Plan, width: int, height: int, *, ascii_only: bool = False) 
     return "\n".join(lines)
 
 
-def stage_table(plan: Plan) -> Table:
+def _stage_table(plan: Plan) -> Table:
     """Return a table of the stages; of many only the first and the last ones.
 
     Args:
@@ -117,3 +119,36 @@ def stage_table(plan: Plan) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def show_plan(
+    name: str, plan: Plan, batches: str | None, hint: str | None, console: Console
+) -> None:
+    """Print the plan: its length, summary, stages and staircase, and its saving."""
+    length = f"{plan.total_steps} steps"
+    if plan.samples_per_epoch is not None:
+        length = f"{plan.epochs:g} epochs of {plan.samples_per_epoch} images"
+    elif plan.steps_per_epoch is not None:
+        length = f"{plan.epochs:g} epochs of {plan.steps_per_epoch} steps"
+    console.print(f"{name}: {length}, up to {plan.final_size}", style="bold")
+    console.print(plan.summary(), highlight=False, markup=False, soft_wrap=True)
+    console.print()
+    console.print(_stage_table(plan))
+    console.print()
+    width = max(2, min(_WIDEST, console.width - len(f"{plan.final_size}") - 3))
+    ascii_only = console.options.ascii_only
+    console.print(
+        staircase(plan, width, 8, ascii_only=ascii_only), highlight=False, markup=False
+    )
+    console.print()
+    share = 100 * plan.pixel_share
+    console.print(
+        f"{share:.1f} % of the pixels of full-size training: up to "
+        f"{100 - share:.1f} % of the time saved, if time follows pixels.",
+        style="bold",
+        soft_wrap=True,
+    )
+    if batches is not None:
+        console.print(batches, style="bold", soft_wrap=True)
+    if hint is not None:
+        console.print(hint, highlight=False, soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,7 +131,9 @@ def friendly() -> Iterator[None]:
             yield
         except BrokenPipeError:
             raise  # `upsize plan | head`: typer ends quietly
-        except (ValueError, OSError, ImportError) as error:
+        except (ValueError, OSError, ImportError, TypeError) as error:
+            if isinstance(error, TypeError) and not _is_refusal(error):
+                raise
             console.print(
                 f"Error: {explain(error)}",
                 style="red",
@@ -137,4 +141,18 @@ def friendly() -> Iterator[None]:
                 highlight=False,
                 soft_wrap=True,
             )
-            raise typer.Exit(2 if isinstance(error, ValueError) else 1) from error
+            is_input = isinstance(error, ValueError | TypeError)
+            raise typer.Exit(2 if is_input else 1) from error
+
+
+def _is_refusal(error: TypeError) -> bool:
+    """Return whether upsize itself refuses a value of the user's function or file.
+
+    A TypeError elsewhere is a mistake in code, the user's or another's: its traceback
+    says where.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    frame, line = frames[-1]
+    owner = frame.f_globals.get("__name__", "")
+    source = linecache.getline(frame.f_code.co_filename, line).strip()
+    return owner.startswith("upsize.") and source.startswith("raise ")

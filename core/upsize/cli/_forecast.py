@@ -13,10 +13,12 @@ from rich.console import Console
 
 from upsize._extras import require
 from upsize.cli._errors import friendly
+from upsize.cli._finish import TestSize
 from upsize.cli._named import load_schedule
 from upsize.cli._paths import check_picture, save_picture
-from upsize.cli._presets import find, is_preset
+from upsize.cli._presets import find, is_preset, preset_names
 from upsize.cli._progress import timing
+from upsize.cli._values import read_size
 from upsize.cli._workload import workload_of
 from upsize.schedule import Grow, Plan, Schedule
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["forecast"]
 
 _EPOCHS = 20
+_DEMO_SIZE = 128
 _DEMO = ("PIL", "torchvision", "elpv_dataset")
 
 
@@ -65,11 +68,20 @@ def _show(name: str, prediction: Prediction, console: Console, *, title: str) ->
     console.print(prediction.summary(), highlight=False, markup=False, soft_wrap=True)
 
 
-def _print(found: Forecast, name: str, plan: Plan, console: Console) -> None:
+def _print(
+    found: Forecast,
+    name: str,
+    plan: Plan,
+    test_size: int | tuple[int, int] | None,
+    console: Console,
+) -> None:
     console.print(str(found), highlight=False, markup=False, soft_wrap=True)
-    _show(name, found.predict(plan), console, title="with the loader unchanged")
+    full = found.predict(plan, test_size=test_size)
+    if found.sized is not None:  # one hint is enough
+        full = full.model_copy(update={"hint": None})
+    _show(name, full, console, title="with the loader unchanged")
     if found.sized is not None:
-        sized = found.predict(plan, loading="sized")
+        sized = found.predict(plan, loading="sized", test_size=test_size)
         _show(name, sized, console, title="with a sized loader")
 
 
@@ -82,7 +94,9 @@ def _suggest(
     try:
         ramp = found.suggest(budget, **length, loading=loading)
     except ValueError as error:
-        console.print(f"\n{title}: none. {error}", highlight=False, soft_wrap=True)
+        text = f"{error}"
+        console.print(f"\n{title}", style="bold", highlight=False)
+        console.print(text[0].upper() + text[1:], highlight=False, soft_wrap=True)
         return
     console.print(f"\n{title}", style="bold", highlight=False)
     console.print(str(ramp), highlight=False, markup=False, soft_wrap=True)
@@ -123,6 +137,7 @@ def forecast(
         typer.Option(
             help="A preset, see upsize plan --list, a .json, .yaml or .toml file, or "
             "MODULE:NAME of a schedule of your own.",
+            autocompletion=preset_names,
         ),
     ] = "fastxtend",
     epochs: Annotated[int, typer.Option(min=1, help="Length in epochs.")] = _EPOCHS,
@@ -133,6 +148,7 @@ def forecast(
     budget: Annotated[
         float, typer.Option(help="Suggest a schedule for this share of the time.")
     ] = 0.8,
+    test_size: TestSize = None,
     seconds: Annotated[float, typer.Option(help="How long to measure.")] = 60.0,
     limit: Annotated[
         int | None,
@@ -147,8 +163,13 @@ def forecast(
         typer.Option("--demo", help="Measure the demo's model and photographs."),
     ] = False,
     size: Annotated[
-        int, typer.Option(min=32, help="Full size of the demo in pixels.")
-    ] = 128,
+        int | None,
+        typer.Option(
+            min=32,
+            help="Full size of --demo in pixels; yours is that of your loader.",
+            show_default=f"{_DEMO_SIZE}",
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(help="Also draw the costs into a .png, .svg or .pdf file."),
@@ -169,12 +190,19 @@ def forecast(
     with friendly():
         require("torch", "torch", "Forecasts")
         from upsize.forecast import measure
+        from upsize.forecast._outcome import outcome
         from upsize.forecast._setup import first_size
         from upsize.resize import Resizer
 
         if (target is None) != demo:
             raise ValueError("give either TARGET or --demo")
+        if size is not None and not demo:
+            raise ValueError(
+                f"--size {size} is the full size of --demo: leave it out, the loader of "
+                f"{target} has its own"
+            )
         _check(budget, seconds, plot)
+        test = read_size("--test-size", test_size)
         make = _schedule(schedule)
         if target is not None:
             found = workload_of(target)
@@ -183,7 +211,7 @@ def forecast(
                 require(name, "demo", "The demo's photographs")
             from upsize.demo._forecast import workload
 
-            found = workload(size)
+            found = workload(size or _DEMO_SIZE)
         if unknown := sorted(set(found) - set(signature(measure).parameters)):
             raise ValueError(
                 f"{target} returns {', '.join(unknown)}, which upsize.forecast.measure "
@@ -206,9 +234,9 @@ def forecast(
         if as_json:
             typer.echo(result.model_dump_json(indent=2))
         else:
-            _print(result, schedule, plan, console)
+            _print(result, schedule, plan, test, console)
             _suggest(result, budget, length, console)
         if plot is not None:
             loading: LoadingName = "full" if result.sized is None else "sized"
             saving = result.predict(plan, loading=loading).saving
-            _draw(result, plot, f"{schedule} saves {saving:.0%} of the time")
+            _draw(result, plot, f"{schedule} {outcome(saving, 0)} of the time")

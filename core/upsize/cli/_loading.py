@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from upsize._extras import require
 from upsize.cli._errors import friendly
 from upsize.cli._paths import check_folder
 from upsize.cli._progress import measuring
-from upsize.cli._units import space
 from upsize.schedule import Plan, Ramp
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _cold_table(times: LoadingTimes, plan: Plan) -> Table:
         rates = (
             f"{1 / each.cold[size]:.0f}" if each.cold else "-" for size in plan.sizes
         )
-        table.add_row(each.name, *rates, space(each.disk))
+        table.add_row(each.name, *rates, decimal(each.disk))
     return table
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +16,7 @@ from upsize.cli._paths import check_file
 from upsize.cli._values import shown
 from upsize.schedule import Schedule, load
 
-__all__ = ["find_named", "is_named", "load_schedule"]
+__all__ = ["call", "find_named", "is_named", "load_schedule"]
 
 
 def is_named(text: str) -> bool:
@@ -57,6 +59,26 @@ def find_named(target: str, what: str, option: str) -> Any:
     return found
 
 
+def call(function: Callable[..., Any], source: str) -> Any:
+    """Call what the user named, without arguments.
+
+    Args:
+        function: A function or a class.
+        source: What the user wrote, for the error.
+
+    Raises:
+        ValueError: When it needs arguments.
+    """
+    try:
+        signature(function).bind()
+    except TypeError as error:
+        raise ValueError(
+            f"{source} is called without arguments, and it needs some ({error}): name a "
+            "function without parameters, which calls it"
+        ) from error
+    return function()
+
+
 def load_schedule(source: str, option: str = "--schedule") -> Schedule:
     """Return the schedule of a file, or one of the user's own.
 
@@ -74,7 +96,7 @@ def load_schedule(source: str, option: str = "--schedule") -> Schedule:
         with naming(option, Path(source)):
             return load(source)
     found = find_named(source, "schedule", option)
-    made = found if isinstance(found, Schedule) else found()
+    made = found if isinstance(found, Schedule) else call(found, f"{option} {source}")
     if not isinstance(made, Schedule):
         raise ValueError(  # noqa: TRY004 - of what the user named
             f"{option} {source} must be a schedule, its class or a function that returns "

@@ -9,19 +9,20 @@ import typer
 from rich.console import Console
 
 from upsize.cli._batches import batch_options, describe_batches
-from upsize.cli._draw import stage_table, staircase
+from upsize.cli._draw import show_plan
 from upsize.cli._errors import friendly
+from upsize.cli._finish import TestSize, describe_finish
 from upsize.cli._named import is_named, load_schedule
 from upsize.cli._paths import check_picture, save_picture
 from upsize.cli._presets import (
-    PRESETS,
     find,
     is_preset,
+    preset_names,
     preset_table,
     presets_as_json,
 )
-from upsize.cli._values import parse, shown
-from upsize.schedule import Plan, Schedule
+from upsize.cli._values import parse, read_size, shown
+from upsize.schedule import IncreaseMode, Plan, Schedule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,23 +32,8 @@ __all__ = ["plan"]
 _EPOCHS = 20
 _STEPS_PER_EPOCH = 100
 _SIZE = 224
-_WIDEST = 72
 _RAMP = "Options of the ramp"
 _BATCHES = "Options of the batch"
-
-
-def _size(text: str | None) -> int | tuple[int, int] | None:
-    """Read ``--size``; a share or a moment is refused."""
-    if text is None:
-        return None
-    match parse(text):
-        case int(side) if side >= 1:
-            return side
-        case (height, width) if height >= 1 and width >= 1:
-            return height, width
-    raise ValueError(
-        f"--size must be pixels, as 224 or 224x320 (height x width), not {shown(text)}"
-    )
 
 
 def _from_file(file: str, preset: str | None, ramp: dict[str, Any]) -> Schedule:
@@ -75,35 +61,6 @@ def _from_preset(
     return preset.build(size, ramp)
 
 
-def _show(name: str, plan: Plan, batches: str | None, console: Console) -> None:
-    """Print the plan: its length, summary, stages and staircase, and its saving."""
-    length = f"{plan.total_steps} steps"
-    if plan.samples_per_epoch is not None:
-        length = f"{plan.epochs:g} epochs of {plan.samples_per_epoch} images"
-    elif plan.steps_per_epoch is not None:
-        length = f"{plan.epochs:g} epochs of {plan.steps_per_epoch} steps"
-    console.print(f"{name}: {length}, up to {plan.final_size}", style="bold")
-    console.print(plan.summary(), highlight=False, markup=False, soft_wrap=True)
-    console.print()
-    console.print(stage_table(plan))
-    console.print()
-    width = max(2, min(_WIDEST, console.width - len(f"{plan.final_size}") - 3))
-    ascii_only = console.options.ascii_only
-    console.print(
-        staircase(plan, width, 8, ascii_only=ascii_only), highlight=False, markup=False
-    )
-    console.print()
-    share = 100 * plan.pixel_share
-    console.print(
-        f"{share:.1f} % of the pixels of full-size training: up to "
-        f"{100 - share:.1f} % of the time saved, if time follows pixels.",
-        style="bold",
-        soft_wrap=True,
-    )
-    if batches is not None:
-        console.print(batches, style="bold", soft_wrap=True)
-
-
 def _draw(name: str, plan: Plan) -> Figure:
     """Draw the sizes, and the batches of a plan that knows them."""
     from upsize.plot import plot_batch_sizes, plot_sizes
@@ -125,7 +82,7 @@ def plan(
         typer.Argument(
             help="Name of a preset, see --list, or MODULE:NAME of a schedule of your own.",
             show_default="fastxtend",
-            autocompletion=lambda: list(PRESETS),
+            autocompletion=preset_names,
         ),
     ] = None,
     epochs: Annotated[
@@ -145,10 +102,12 @@ def plan(
             show_default="224, or the preset's",
         ),
     ] = None,
+    test_size: TestSize = None,
     schedule: Annotated[
         str | None,
         typer.Option(
-            help="A .json, .yaml or .toml file, a preset, or MODULE:NAME of your own."
+            help="A .json, .yaml or .toml file, a preset, or MODULE:NAME of your own.",
+            autocompletion=preset_names,
         ),
     ] = None,
     initial_size: Annotated[
@@ -177,6 +136,7 @@ def plan(
         str | None,
         typer.Option(
             help="Resize at any step (batch), or only before an epoch (epoch).",
+            autocompletion=lambda: [mode.value for mode in IncreaseMode],
             rich_help_panel=_RAMP,
         ),
     ] = None,
@@ -234,23 +194,20 @@ def plan(
         else:
             console.print(preset_table())
         return
-    texts = {
-        "initial_size": initial_size,
-        "start": start,
-        "finish": finish,
-        "multiple_of": multiple_of,
-    }
-    given = {name: parse(text) for name, text in texts.items() if text is not None}
-    others = {
+    ramp = {
+        "initial_size": initial_size and parse(initial_size),
+        "start": start and parse(start),
+        "finish": finish and parse(finish),
+        "multiple_of": multiple_of and parse(multiple_of),
         "increase_by": increase_by,
         "increase_mode": increase_mode,
         "max_sizes": max_sizes,
     }
-    given |= {name: value for name, value in others.items() if value is not None}
+    given = {name: value for name, value in ramp.items() if value is not None}
     with friendly():
         if plot is not None:
             check_picture(plot, "--plot")
-        final = _size(size)
+        final, test = read_size("--size", size), read_size("--test-size", test_size)
         if preset is not None and schedule is None and is_named(preset):
             preset, schedule = None, preset
         if preset is None and schedule is not None and is_preset(schedule):
@@ -275,7 +232,8 @@ def plan(
         if as_json:
             typer.echo(made.model_dump_json(indent=2))
         else:
-            _show(name, made, describe_batches(made, limit), console)
+            hint = describe_finish(made, test)
+            show_plan(name, made, describe_batches(made, limit), hint, console)
         if plot is not None:
             save_picture(_draw(name, made), plot, "--plot")
             if not as_json:

@@ -14,7 +14,15 @@ from upsize.cli._named import is_named
 from upsize.cli._values import meant, shown
 from upsize.schedule import Schedule, presets
 
-__all__ = ["PRESETS", "Preset", "find", "is_preset", "preset_table", "presets_as_json"]
+__all__ = [
+    "PRESETS",
+    "Preset",
+    "find",
+    "is_preset",
+    "preset_names",
+    "preset_table",
+    "presets_as_json",
+]
 
 
 class Preset(NamedTuple):
@@ -103,6 +111,12 @@ def _rows() -> dict[str, Preset]:
             f"EfficientTrain++ of {name}: stages of equal compute",
             partial(presets.efficienttrain, model),
         )
+    for initial in (84, 70):
+        rows[f"clipa-{initial}"] = Preset(
+            f"CLIPA-v2 of ViT-H/14: {initial} pixels, 224 for the last 4 % of samples",
+            partial(presets.clipa, initial),
+            size=224,
+        )
     rows["fastdinov2"] = Preset(
         "FastDINOv2: half size for three quarters of training",
         presets.fastdinov2,
@@ -138,11 +152,17 @@ def find(name: str) -> Preset:
     return PRESETS[name]
 
 
-def is_preset(text: str) -> bool:
+def preset_names() -> list[str]:
+    """Return the names of the presets, to complete them in the shell."""
+    return list(PRESETS)
+
+
+def is_preset(text: str, option: str = "--schedule") -> bool:
     """Return whether a preset is named, and not a file or a module.
 
     Args:
-        text: What the user has given to ``--schedule``.
+        text: What the user has given to the option.
+        option: The option, for the error.
 
     Raises:
         ValueError: For what is neither a preset nor looks like a file or a module.
@@ -154,7 +174,7 @@ def is_preset(text: str) -> bool:
     if text in PRESETS or Path(text).suffix or is_named(text) or Path(text).exists():
         return text in PRESETS
     raise ValueError(
-        "--schedule must be a preset, see upsize plan --list, a .json, .yaml or .toml "
+        f"{option} must be a preset, see upsize plan --list, a .json, .yaml or .toml "
         f"file, or MODULE:NAME of a schedule of your own, not {shown(text)}"
         + meant(text, PRESETS)
     )

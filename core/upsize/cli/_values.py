@@ -8,8 +8,9 @@ from reprlib import Repr
 from typing import Any
 
 from upsize.schedule._fields import nearest
+from upsize.schedule._size import MAX_SIDE, as_size
 
-__all__ = ["Value", "meant", "parse", "shown"]
+__all__ = ["Value", "meant", "parse", "read_size", "shown"]
 
 Value = int | float | str | tuple[int, int]
 
@@ -57,3 +58,34 @@ def parse(text: str) -> Value:
     with suppress(ValueError):
         return int(height), int(width)
     return text
+
+
+def read_size(option: str, text: str | None) -> int | tuple[int, int] | None:
+    """Read an option that is a size in pixels.
+
+    Args:
+        option: Its name, for the message.
+        text: A side, or height x width; ``None``: not given.
+
+    Raises:
+        ValueError: For a share, a moment, other text, or more pixels than any image has.
+
+    Example:
+        >>> read_size("--size", "224"), read_size("--size", "224x320")
+        (224, (224, 320))
+    """
+    if text is None:
+        return None
+    match parse(text):
+        case int() | (_, _) as size:
+            pass
+        case _:
+            size = 0
+    try:
+        as_size(size)
+    except ValueError:
+        raise ValueError(
+            f"{option} must be pixels, as 224 or 224x320 (height x width), at most "
+            f"{MAX_SIDE:,} pixels a side, not {shown(text)}"
+        ) from None
+    return size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from upsize.cli._named import find_named, is_named
+from upsize.cli._named import call, find_named, is_named
 from upsize.cli._values import shown
 
 __all__ = ["workload_of"]
@@ -20,7 +20,7 @@ def workload_of(target: str) -> dict[str, Any]:
             "TARGET must be FILE.py:FUNCTION or MODULE:FUNCTION, not " + shown(target)
         )
     function = find_named(target, "function", "TARGET")
-    made = function()
+    made = call(function, f"TARGET {target}")
     if isinstance(made, tuple) and len(made) == len(_TUPLE):
         return dict(zip(_TUPLE, made, strict=True))
     if isinstance(made, Mapping) and {"model", "loader"} <= set(made):

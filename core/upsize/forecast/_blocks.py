@@ -13,6 +13,7 @@ from typing import Any
 
 from upsize.forecast._costs import SizeCost
 from upsize.forecast._timer import Timer
+from upsize.resize import Resizer
 from upsize.schedule import Size
 
 __all__ = ["Fixed", "Grown", "Loading", "Measurement", "cost_of", "measure_steps"]
@@ -23,10 +24,12 @@ class Fixed:
 
     Args:
         final_size: The full size.
+        resizer: How the run resizes; the workers cut windows if it does.
     """
 
-    def __init__(self, final_size: Size) -> None:
+    def __init__(self, final_size: Size, resizer: Resizer | None = None) -> None:
         self.final_size = self.size = final_size
+        self.resizer = resizer
 
     def sizes_ahead(self, batches: int | None = None) -> Iterator[Size]:
         """Yield the size that is set, without end."""

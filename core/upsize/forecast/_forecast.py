@@ -36,6 +36,8 @@ class Forecast(MeasuredCosts):
             unchanged; of as many images as a batch at full size has.
         grown_sized: Likewise with a sized loader.
         not_grown: Why larger batches were not measured.
+        images_only: Whether nothing but one tensor of images is resized: no masks, boxes
+            or further views, as in the training of a classifier.
 
     Example:
         >>> from upsize.forecast import Costs, SizeCost
@@ -65,6 +67,7 @@ class Forecast(MeasuredCosts):
         steps_per_epoch: int | None = None,
         total_steps: int | None = None,
         loading: LoadingName = "full",
+        test_size: int | tuple[int, int] | None = None,
     ) -> Prediction:
         """Predict the time of a schedule, and say why it is not less.
 
@@ -75,6 +78,9 @@ class Forecast(MeasuredCosts):
             steps_per_epoch: Batches of an epoch.
             total_steps: Or the length in steps.
             loading: ``"full"``, or ``"sized"``.
+            test_size: Size at which the model is tested, in pixels: what ending below it
+                would save, see :func:`~upsize.schedule.finish_hint`. ``None``: the full
+                size, if the schedule is a ramp and only images are resized.
 
         Raises:
             ValueError: For a size outside the measured ones, and as ``schedule.plan`` and
@@ -91,7 +97,7 @@ class Forecast(MeasuredCosts):
                 total_steps=total_steps,
                 final_size=schedule.full_size() or self.final_size,
             )
-        return predict(self, plan, loading)
+        return predict(self, plan, loading, test_size)
 
     def suggest(
         self,

@@ -14,6 +14,7 @@ from upsize.forecast._setup import first_batch
 from upsize.models._probe import with_images
 from upsize.resize import Resizer
 from upsize.schedule import Grow, Plan, Size
+from upsize.schedule._shown import shown
 
 __all__ = ["check_grow", "grow_of", "grown_loadings"]
 
@@ -36,9 +37,15 @@ def grow_of(
         resizer: How to find the images.
 
     Raises:
+        TypeError: When ``grow`` is neither a ``Grow`` nor a bool.
         ValueError: When ``grow`` or the plan has another batch than the loader, or a
             limit below it.
     """
+    if not isinstance(grow, Grow | bool):
+        raise TypeError(
+            f"grow must be Grow(...), True or False, not {shown(grow)}: Grow(256) allows "
+            "256 images in a batch"
+        )
     if grow is False:
         return None, None
     batch = getattr(loader, "batch_size", None)

@@ -14,7 +14,13 @@ from torch import nn
 from upsize.forecast._forecast import Forecast
 from upsize.forecast._growing import grow_of, grown_loadings
 from upsize.forecast._rounds import costs_of, measure_rounds, validation_time
-from upsize.forecast._setup import loadings, restoring, sizes_to_measure, step_of
+from upsize.forecast._setup import (
+    has_images_only,
+    loadings,
+    restoring,
+    sizes_to_measure,
+    step_of,
+)
 from upsize.forecast._timer import timer_for
 from upsize.loading._dataset import SizedDataset
 from upsize.loading._streams import SizedStream
@@ -81,7 +87,8 @@ def measure(
 
     Raises:
         TypeError: When the model is not a module, neither or both of ``forward`` and
-            ``step`` are given, or the loss is not a tensor.
+            ``step`` are given, the loss is not a tensor, or ``grow`` neither a ``Grow``
+            nor a bool.
         ValueError: For a loader that is already sized or empty, sizes larger than the
             full one, seconds that are not positive, or a ``grow`` whose batch is not
             that of the loader.
@@ -138,6 +145,7 @@ def measure(
             found |= more
         measurements, failed = measure_rounds(found, chosen, step, timer, seconds)
         not_grown = not_grown or failed
+        images_only = has_images_only(loader, resizer, chosen[-1])
         checked = None
         if validation is not None:
             checked = validation_time(model, forward, validation, device, timer)
@@ -159,4 +167,5 @@ def measure(
         grown=costs.get("grown full"),
         grown_sized=costs.get("grown sized"),
         not_grown=not_grown,
+        images_only=images_only,
     )

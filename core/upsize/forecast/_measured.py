@@ -38,6 +38,7 @@ class MeasuredCosts(BaseModel):
     grown: Costs | None = None
     grown_sized: Costs | None = None
     not_grown: str | None = None
+    images_only: bool = True
 
     def costs(self, loading: LoadingName, *, growing: bool = False) -> Costs:
         """Return the costs with one way of loading.

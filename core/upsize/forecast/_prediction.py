@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from upsize.forecast._costs import Costs
 from upsize.forecast._measured import LoadingName
+from upsize.forecast._outcome import outcome
 from upsize.forecast._report import Report
 from upsize.forecast._watch import Watch
 from upsize.resize import Resizer
@@ -50,6 +51,7 @@ class Prediction(BaseModel):
             first; together they are the difference.
         advice: What to change.
         costs: What a step costs at each size.
+        hint: What ending below the test size would save; ``None``: no hint fits.
 
     Example:
         >>> from upsize.schedule import Ramp
@@ -71,6 +73,7 @@ class Prediction(BaseModel):
     reasons: tuple[Reason, ...]
     advice: tuple[str, ...]
     costs: Costs | None
+    hint: str | None = None
 
     @property
     def saving(self) -> float:
@@ -83,13 +86,15 @@ class Prediction(BaseModel):
         return 1 - self.plan.pixel_share
 
     def summary(self) -> str:
-        """Return the times, the saving, the reasons and the advice, a line each."""
+        """Return the times, the saving, the reasons, the advice and the hint, a line each."""
         lines = [
-            f"{_time(self.seconds)} instead of {_time(self.full_seconds)}: saves "
-            f"{self.saving:.1%} (theoretical maximum: {self.theoretical_maximum:.1%})"
+            f"{_time(self.seconds)} instead of {_time(self.full_seconds)}: "
+            f"{outcome(self.saving)} (theoretical maximum: "
+            f"{'saves ' if self.saving < 0 else ''}{self.theoretical_maximum:.1%})"
         ]
         lines += [f"  {r}" for r in self.reasons if abs(r.share) >= _WORTH]
         lines += [f"- {text}" for text in self.advice]
+        lines += [] if self.hint is None else [f"- {self.hint}"]
         return "\n".join(lines)
 
     def __str__(self) -> str:

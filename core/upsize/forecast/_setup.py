@@ -23,6 +23,7 @@ from upsize.schedule._spread import spread
 __all__ = [
     "first_batch",
     "first_size",
+    "has_images_only",
     "loadings",
     "restoring",
     "sizes_to_measure",
@@ -122,9 +123,19 @@ def first_batch(loader: Iterable[Any]) -> Any:
     raise ValueError("the loader is empty: there is nothing to measure")
 
 
+def has_images_only(loader: Iterable[Any], resizer: Resizer, full: Size) -> bool:
+    """Return whether one tensor of images is all that is resized, and nothing cropped."""
+    if resizer.mode == "crop":
+        return False
+    roles = resizer.read(first_batch(loader), full=full).roles
+    return sum(role not in (None, "keep") for _, _, role in roles) == 1
+
+
 def _spread(full: Size) -> list[Size]:
     """Return three sizes from half of the full one on, multiples of 32 where it is one."""
     multiple = math.gcd(32, *full)
+    while multiple > 1 and min(full) < 2 * multiple:
+        multiple //= 2  # half of the full size is not below it
     while True:
         ramp = Ramp(final_size=full, multiple_of=multiple, max_sizes=_MOST)
         sizes = ramp.plan(total_steps=1000).sizes[:-1]
@@ -147,7 +158,7 @@ def loadings(
         return resizer.read(batch, full=full).at(size)
 
     found = {"full": Loading(loader, resize)}
-    fixed = Fixed(full)
+    fixed = Fixed(full, resizer)
     try:
         smaller = sized(loader, fixed, set_size=set_size)
     except (TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from upsize.forecast._costs import Costs, SizeCost
 from upsize.forecast._measured import LoadingName, MeasuredCosts
+from upsize.forecast._outcome import compared
 from upsize.forecast._parts import step_counts, time_by_part
 from upsize.schedule import Grow, Plan, Size
 
@@ -103,8 +104,8 @@ def advice_for(
         sized = measured.costs("sized", growing=growing)
         if now - (then := share(sized)) > _WORTH:
             advice.append(
-                f"use a sized loader, sized(loader, resize): saves {1 - then:.1%} instead of "
-                f"{1 - now:.1%}"
+                "use a sized loader, sized(loader, resize): "
+                + compared(1 - then, 1 - now)
             )
     elif loading == "full" and lost["loader"] > _WORTH:
         advice.append(f"the loader makes full-size images: {measured.not_sized}")
@@ -140,7 +141,7 @@ def _growing(grow: Grow, now: float, then: float) -> str:
     limit = (
         grow.limit if isinstance(grow.limit, int) else max(dict(grow.limit).values())
     )
-    saves = f"saves {then:.1%} instead of {now:.1%}"
+    saves = compared(then, now)
     if then - now > _WORTH:
         return f"grow the batch up to {limit} images while they are small: {saves}"
     return f"keep the batch constant: one that grows up to {limit} images {saves}"

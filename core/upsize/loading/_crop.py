@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from upsize.loading._context import current_size
-from upsize.loading._images._cut import Crop, Output
+from upsize.loading._images._cut import Output
 from upsize.loading._images._draw import draw_crop
+from upsize.loading._images._numbers import Numbers
 from upsize.loading._images._open import ImageSource
 from upsize.loading._parts import Load, Options, Part, check_options
 from upsize.schedule import Size
@@ -112,29 +113,30 @@ class RandomResizedCropDecode:
 
         Args:
             path: An image file of any kind that Pillow knows; see :func:`open_image`
-                for those that are not RGB. Or its bytes, or an open file, but not with
-                ``copies``, which are found by the path.
+                for those that are not RGB. Or its bytes or an open file, as that takes
+                them, but not with ``copies``, which are found by the path.
 
         Raises:
-            TypeError: For bytes or an open file with ``copies``.
+            TypeError: For bytes or an open file with ``copies``; for anything else.
             OSError: When there is no such file, or it must not be read.
             ValueError: When it is no image, or is damaged; names the path.
         """
         return self._at(current_size())(path)
 
-    def _at(self, sample: SampleSize | None) -> Load:
-        """Return what loads the images of samples of a size."""
+    def _at(self, sample: SampleSize | None, numbers: Numbers | None = None) -> Load:
+        """Return what loads the images of samples of a size.
+
+        Args:
+            sample: The size of the samples; ``None``: full size.
+            numbers: Draw the crops; ``None``: one by one.
+        """
         full = as_size(self.size)
         size = full if sample is None else in_ratio(full, sample.size, of=sample.full)
 
         def choose(image: Size) -> Part:
-            crop = self._draw(image)
+            crop = draw_crop(image, self.scale, self.ratio, numbers)
             least = (0, 0) if self.sharp else full
             return Part(crop, size, (crop.height, crop.width), size, least)
 
         options = Options(self.interpolation, self.exif, self.copies, self.output)
         return Load(choose, options, sample, size)
-
-    def _draw(self, image: Size) -> Crop:
-        """Draw the crop of an image by its size, as torchvision does."""
-        return draw_crop(image, self.scale, self.ratio)

@@ -9,26 +9,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
 from upsize.loading._context import SampleSize
+from upsize.loading._images._numbers import Numbers, numbers_ahead
+from upsize.loading._images._resample import flip
 from upsize.loading._later import Later
 from upsize.loading._made_batch import MadeBatch, empty_batch
 from upsize.loading._transforms._watch import Watch
 from upsize.schedule import Size
 
-__all__ = ["FolderBatches"]
+if TYPE_CHECKING:  # it needs the extra of image files
+    from upsize.loading._parts import Load
+
+__all__ = ["POINTWISE", "FolderBatches", "is_folder", "is_of", "is_patched"]
 
 _LOADERS = frozenset({"RandomResizedCropDecode", "ResizeDecode"})
 _COMPOSITIONS = frozenset({"Compose"})
 _FLIPS = frozenset({"RandomHorizontalFlip"})
-# Each pixel of the result depends on one pixel, so that a batch may be given; and none
-# draws random numbers.
-_POINTWISE = frozenset(
+#: Each pixel of the result depends on one pixel, so that a batch may be given; and none
+#: draws random numbers.
+POINTWISE = frozenset(
     {
         "ConvertImageDtype",
         "Grayscale",
@@ -41,7 +46,7 @@ _POINTWISE = frozenset(
 # Those of them that change no number.
 _TYPES = frozenset({"ToImage", "ToPureTensor", "PILToTensor"})
 # Version 2 passes a tensor through; version 1 refuses it.
-_POINTWISE_V2 = _POINTWISE | {"PILToTensor"}
+_POINTWISE_V2 = POINTWISE | {"PILToTensor"}
 _V2 = "torchvision.transforms.v2."
 # What a folder makes its samples of.
 _ATTRIBUTES = ("samples", "loader", "transform", "target_transform", "__getitems__")
@@ -104,7 +109,7 @@ def _recipe(dataset: Any, watch: Watch) -> _Recipe | None:
         watch.attributes(dataset)
         indices.append(dataset.indices)
         dataset = dataset.dataset
-    if not _is_folder(dataset):
+    if not is_folder(dataset):
         return None
     watch.attributes(dataset)
     if dataset.target_transform is not None:
@@ -115,13 +120,13 @@ def _recipe(dataset: Any, watch: Watch) -> _Recipe | None:
     parts = _parts(dataset.transform, watch)
     if parts is None:
         return None
-    flips = [each for each in parts if _is_of(each, _FLIPS)]
-    later = [each for each in parts if not _is_of(each, _FLIPS)]
-    known = all(_is_of(each, _POINTWISE, _POINTWISE_V2) for each in later)
+    flips = [each for each in parts if is_of(each, _FLIPS)]
+    later = [each for each in parts if not is_of(each, _FLIPS)]
+    known = all(is_of(each, POINTWISE, _POINTWISE_V2) for each in later)
     return _Recipe(indices, dataset, flips, later) if known else None
 
 
-def _is_folder(dataset: Any) -> bool:
+def is_folder(dataset: Any) -> bool:
     """Return whether a dataset makes its samples as torchvision's ``DatasetFolder``."""
     # Whoever holds a dataset of torchvision has imported its module: we need not.
     folder: Any = sys.modules.get("torchvision.datasets.folder")
@@ -145,16 +150,16 @@ def _parts(transform: Any, watch: Watch) -> list[Any] | None:
     """Return the transforms of a composition; ``None``: something changes how it works."""
     if transform is None:
         return []
-    if not isinstance(transform, nn.Module) and not _is_of(transform, _COMPOSITIONS):
+    if not isinstance(transform, nn.Module) and not is_of(transform, _COMPOSITIONS):
         return None
     watch.attributes(transform)
     for name in _HOOKS:
         watch.values(vars(transform).get(name, {}), ())
-    if _is_patched(transform):
+    if is_patched(transform):
         return None
     if type(transform) is nn.Sequential:
         within: Any = list(transform)
-    elif _is_of(transform, _COMPOSITIONS):
+    elif is_of(transform, _COMPOSITIONS):
         within = transform.transforms
         watch.items(within)
     else:
@@ -168,7 +173,7 @@ def _parts(transform: Any, watch: Watch) -> list[Any] | None:
     return parts
 
 
-def _is_of(
+def is_of(
     transform: Any, names: frozenset[str], v2: frozenset[str] | None = None
 ) -> bool:
     """Return whether a transform is torchvision's own of one of these names."""
@@ -180,7 +185,7 @@ def _is_of(
     )
 
 
-def _is_patched(transform: Any) -> bool:
+def is_patched(transform: Any) -> bool:
     """Return whether a transform has been given methods or hooks of its own."""
     own = vars(transform)
     methods = {"forward", "transform", "make_params"}
@@ -192,14 +197,23 @@ def _made(
 ) -> MadeBatch | None:
     for outer in recipe.indices:
         indices = [outer[index] for index in indices]
+    with numbers_ahead(len(indices)) as numbers:
+        load = recipe.folder.loader._at(SampleSize(size, full), numbers)
+        if load.size is None:
+            return None  # each image has a size of its own
+        batch, targets = _filled(recipe, indices, load, load.size, numbers)
+    return MadeBatch(batch, targets, size, full)
+
+
+def _filled(
+    recipe: _Recipe, indices: list[Any], load: Load, size: Size, numbers: Numbers
+) -> tuple[Tensor, list[Any]]:
+    """Return the images of a batch as one tensor, and their targets."""
     folder, later = recipe.folder, recipe.later
-    load = folder.loader._at(SampleSize(size, full))
-    if load.size is None:
-        return None  # each image has a size of its own
-    count, (height, width) = len(indices), load.size
+    count, (height, width) = len(indices), size
     # As torch compares float32 numbers with a share.
     shares = [torch.tensor(float(each.p)).item() for each in recipe.flips]
-    whole = all(_is_of(each, _TYPES) for each in later)
+    whole = all(is_of(each, _TYPES) for each in later)
     if whole:
         step, pixels = count, empty_batch((count, 3, height, width), torch.uint8)
     else:
@@ -212,19 +226,16 @@ def _made(
     for start in range(0, count, step):
         here = indices[start : start + step]
         made = pixels[: len(here)]
-        turned: list[Tensor] = []
-        with Later() as waiting:
-            for index, place in zip(here, made, strict=True):
+        with load.reading() as copies_of, Later() as waiting:
+            for index, place in zip(here, torch.split(made, 1), strict=True):
                 path, target = folder.samples[index]
-                load(path, place, waiting)
+                load.load(path, copies_of, place, waiting)
                 flipped = False
                 for share in shares:
-                    flipped ^= torch.rand(1).item() < share
+                    flipped ^= numbers.uniform(0.0, 1.0) < share
                 if flipped:
-                    turned.append(place)
+                    waiting.do(flip, place)
                 targets.append(target)
-        for place in turned:
-            place.copy_(place.flip(-1))
         for each in later:
             made = each(made)
         if whole:
@@ -235,4 +246,4 @@ def _made(
                 batch = empty_batch(shape, made.dtype, like=made)
             batch.as_subclass(Tensor)[start : start + step] = made
     assert batch is not None
-    return MadeBatch(batch, targets, size, full)
+    return batch, targets

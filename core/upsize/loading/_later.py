@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 __all__ = ["Later"]
 
-_Value = TypeVar("_Value")
-
 
 class Later:
-    """Does work at the end of its block, with what was opened in it still open.
+    """Does work at the end of its block.
 
     To find the pixels of all images of a batch first, and to resample them one after
     the other then, keeps the code of each in the caches of the processor, which takes
@@ -29,19 +26,13 @@ class Later:
     """
 
     def __init__(self) -> None:
-        self._open = ExitStack()
         self._work: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
-
-    def enter(self, context: AbstractContextManager[_Value]) -> _Value:
-        """Enter a context that ends after the work."""
-        return self._open.enter_context(context)
 
     def do(self, work: Callable[..., Any], *arguments: Any) -> None:
         """Call ``work`` at the end of the block."""
         self._work.append((work, arguments))
 
     def __enter__(self) -> Self:
-        self._open.__enter__()
         return self
 
     def __exit__(
@@ -50,7 +41,6 @@ class Later:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._open:
-            if kind is None:
-                for work, arguments in self._work:
-                    work(*arguments)
+        if kind is None:
+            for work, arguments in self._work:
+                work(*arguments)

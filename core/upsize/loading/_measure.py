@@ -175,17 +175,15 @@ def measure_loading(
     for _ in track(range(turns), turns):
         measured.take()
     warm, cold = measured.warm(), measured.cold()
-    plain = plan.total_steps * warm[PLAIN][plan.final_size]
+    plain = warm[PLAIN][plan.final_size]
+    shares = plan.share_by_size  # of the images, where batches grow
     return LoadingTimes(
         tuple(
             LoadingTime(
                 name,
                 warm[name],
                 cold[name],
-                sum(
-                    float(steps) * warm[name][size]
-                    for size, steps in plan.steps_by_size.items()
-                )
+                sum(float(share) * warm[name][size] for size, share in shares.items())
                 / plain,
                 way.disk,
             )

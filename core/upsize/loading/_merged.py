@@ -19,7 +19,7 @@ from upsize.loading._batches import (
     count_of,
 )
 from upsize.run._batches import last_is_short, length_of
-from upsize.run._merge import Merging
+from upsize.run._draws import Drawn, Merging
 from upsize.run._merge_rule import next_group
 from upsize.schedule import Size
 
@@ -93,15 +93,15 @@ class _MergedDraws(SizedDraws):
         for _ in parts[1:]:
             next(self._upsize_windows)
         self._upsize_set(_upsize_count=self._upsize_count + len(parts))
-        if left:  # else it is drawn and not trained on
-            self._upsize_noted.append(len(parts))
         indices = [index for part in parts for index in part]
+        if left:  # else it is drawn and not trained on
+            self._upsize_noted.append(Drawn(len(parts), len(indices)))
         return SizedBatch(indices, size, self._upsize_source.final_size)
 
     def _start(self) -> None:
         source: Any = self._upsize_source
         merging: Merging = source.merging
-        noted: deque[int] = merging.begin()
+        noted: deque[Drawn] = merging.begin()
         here = getattr(source, "begins_here", False)
         ahead = source.windows_ahead(self._upsize_length)
         windows = islice(ahead, 0 if here else self._upsize_count, None)

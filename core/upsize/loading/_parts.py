@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -14,10 +15,10 @@ from upsize.loading._images._cut import (
     cut,
     cut_centre,
     cut_pixels,
-    resample,
 )
 from upsize.loading._images._decode import largest_reduction
 from upsize.loading._images._open import ImageSource, open_file
+from upsize.loading._images._resample import resample
 from upsize.loading._later import Later
 from upsize.schedule import Size
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from upsize.loading._context import SampleSize
-    from upsize.loading._copies._read import CopyLoader, OpenCopy
+    from upsize.loading._copies._read import CopiesOf, CopyLoader, OpenCopy
 
 __all__ = ["Choose", "Load", "Options", "Part", "check_options"]
 
@@ -109,43 +110,54 @@ class Load(NamedTuple):
     sample: SampleSize | None
     size: Size | None
 
-    def __call__(
-        self,
-        source: ImageSource,
-        out: Tensor | None = None,
-        later: Later | None = None,
-    ) -> Image.Image | Tensor:
+    def __call__(self, source: ImageSource) -> Image.Image | Tensor:
         """Return a part of an image, from a copy where one covers it.
 
         Args:
             source: An image file, its bytes, or an open file.
-            out: A tensor (3, height, width) to fill, as a place in a batch; ``None``: a
-                new one.
-            later: When to fill ``out`` from pixels that need no decoding; ``None``: now.
 
         Raises:
             TypeError, OSError, ValueError: As the loaders say.
         """
-        choose, options, sample, _ = self
+        with self.reading() as copies_of:
+            return self.load(source, copies_of)
+
+    def reading(self) -> AbstractContextManager[CopiesOf | None]:
+        """Open what finds the copies of images, for :meth:`load`; ``None``: there are none."""
+        copies, sample = self.options.copies, self.sample
+        if copies is None or (sample is None and not copies.full_copy):
+            return nullcontext()
+        return copies.reading(sample, exif=self.options.exif)
+
+    def load(
+        self,
+        source: ImageSource,
+        copies_of: CopiesOf | None,
+        out: Tensor | None = None,
+        later: Later | None = None,
+    ) -> Image.Image | Tensor:
+        """Return a part of an image.
+
+        Args:
+            source: As above.
+            copies_of: What :meth:`reading` gave.
+            out: A tensor (1, 3, height, width) to fill, as a place in a batch; ``None``:
+                a new one.
+            later: When to fill ``out`` from pixels that need no decoding; ``None``: now.
+        """
+        choose, options = self.choose, self.options
         part = original = None
-        copies = options.copies
-        if copies is not None and (sample is not None or copies.full_copy):
-            path = _path(source)
-            opened = copies.copies(path, sample, exif=options.exif)
-            if later is None:
-                with opened as found:
-                    part, original, image = self._from_copy(copies, path, found, out)
-            else:
-                found = later.enter(opened)
-                part, original, image = self._from_copy(copies, path, found, out, later)
+        if copies_of is not None:
+            found = copies_of(_path(source))
+            part, original, image = self._from_copy(source, found, out, later)
             if image is not None:
                 return image
         with open_file(source, exif=options.exif) as file:
             size = file.size
             if part is None or original != size:
-                if part is not None and copies is not None:
-                    copies.warn_unused(
-                        _path(source),
+                if part is not None:
+                    self._warn_unused(
+                        source,
                         f"it is of {original} pixels, and the image of {size}",
                     )
                 part = choose(size)
@@ -158,13 +170,16 @@ class Load(NamedTuple):
             share = 1 / reduction, 1 / reduction
             return cut(file, part.crop, share, how, reduction, out)
 
+    def _warn_unused(self, source: ImageSource, why: object) -> None:
+        assert self.options.copies is not None
+        self.options.copies.warn_unused(_path(source), why)
+
     def _from_copy(
         self,
-        loader: CopyLoader,
-        path: str | PathLike[str],
+        source: ImageSource,
         copies: Iterator[OpenCopy],
         out: Tensor | None,
-        later: Later | None = None,
+        later: Later | None,
     ) -> tuple[Part | None, Size | None, Image.Image | Tensor | None]:
         """Return the part, once chosen, of which size, and its pixels if a copy covers it."""
         part = original = None
@@ -176,13 +191,13 @@ class Load(NamedTuple):
                 share = height / original.height, width / original.width
                 how = self._how(part)
                 if later is not None and out is not None and pixels.ready:
-                    found = cut_pixels(pixels, part.crop, share)
-                    later.do(resample, found, how, out)
+                    planes = cut_pixels(pixels, part.crop, share)
+                    later.do(resample, planes, how.size, how.interpolation, out)
                     return part, original, out
                 try:
                     return part, original, cut(pixels, part.crop, share, how, 1, out)
                 except ValueError as error:
-                    loader.warn_unused(path, error)
+                    self._warn_unused(source, error)
         return part, original, None
 
     def _how(self, part: Part) -> Cut:
@@ -191,9 +206,14 @@ class Load(NamedTuple):
 
 def _covers(copy: Size, part: Part, original: Size, base: Size) -> bool:
     """Return whether a copy has as many pixels of a part as its base, or enough."""
-    have = part.counted(base.height / original.height, base.width / original.width)
-    sides = zip(copy, have, part.need, base, strict=True)
-    return all(side * each >= need * whole for side, each, need, whole in sides)
+    height, width = part.counted(
+        base.height / original.height, base.width / original.width
+    )
+    down, across = part.need
+    return (
+        copy.height * height >= down * base.height
+        and copy.width * width >= across * base.width
+    )
 
 
 def _path(source: ImageSource) -> str | PathLike[str]:

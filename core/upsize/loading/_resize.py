@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from upsize.loading._context import current_size
 from upsize.loading._images._cut import Crop, Output
+from upsize.loading._images._numbers import Numbers
 from upsize.loading._images._open import ImageSource
 from upsize.loading._parts import Load, Options, Part, check_options
 from upsize.loading._transforms._scale import scaled
@@ -98,14 +99,20 @@ class ResizeDecode:
                 :class:`RandomResizedCropDecode` takes it.
 
         Raises:
-            TypeError: For bytes or an open file with ``copies``.
+            TypeError: For bytes or an open file with ``copies``; for anything else.
             OSError: When there is no such file, or it must not be read.
             ValueError: When it is no image, or is damaged; names the path.
         """
         return self._at(current_size())(path)
 
-    def _at(self, sample: SampleSize | None) -> Load:
-        """Return what loads the images of samples of a size."""
+    def _at(self, sample: SampleSize | None, numbers: Numbers | None = None) -> Load:
+        """Return what loads the images of samples of a size.
+
+        Args:
+            sample: The size of the samples; ``None``: full size.
+            numbers: Not needed, as nothing is drawn.
+        """
+        del numbers
         size, crop = self.size, None if self.crop is None else as_size(self.crop)
         if sample is not None:
             size = scaled(size, "size", *sample)

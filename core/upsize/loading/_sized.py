@@ -16,8 +16,9 @@ from upsize.loading._plan_sizes import PlanSizes, StreamSizes
 from upsize.loading._streams import stream_parts
 from upsize.loading._transforms import check_transforms, find_pixels
 from upsize.loading._web import check_stages, is_web_loader
+from upsize.loading._window import WindowCutter, cutter_of
 from upsize.run._batches import length_of
-from upsize.run._size_source import SizeSource, resizer_of
+from upsize.run._size_source import SizeSource
 from upsize.schedule import Plan, Size
 
 __all__ = ["check_sizes", "copy_with", "sized"]
@@ -36,6 +37,10 @@ def sized(
     holds them. Each keeps its ratio to the full size: at half of 224, ``Resize(256)``
     and ``CenterCrop(224)`` make 128 and 112. Random draws stay the same, and at full
     size every sample is bit-identical.
+
+    If the resizer of the run has ``mode="crop"``, samples stay at full size, and the
+    workers cut the window of each step out of the batch: bit for bit the one that the run
+    would cut, also of targets.
 
     A batch gets its size when its indices are drawn, so sizes are exact with any number
     of workers and prefetched batches. To resume within an epoch, use a loader that draws
@@ -126,23 +131,20 @@ def _copied(loader: Any, resize: Any, set_size: SetSize | None, outer: Any) -> A
             "resize must be the ProgressiveResize of the run or a plan, not a "
             f"{type(resize).__name__}"
         )
-    if set_size is None and resizer_of(source).mode == "crop":
-        raise ValueError(
-            "a sized loader shrinks images, and the resizer of the run has "
-            'mode="crop": leave out sized(), or give it set_size=, a function that sets '
-            "the size of the dataset's own crop"
-        )
+    cutter = None if set_size else cutter_of(source, loader.collate_fn)
     grown = getattr(source, "grown_plan", None)
     if grown is not None and is_stream:
         check_grown_stream(loader, grown, outer)
     elif grown is not None:
         check_grown(loader, grown)
-    check_caches(loader.dataset)
-    in_collate = set_size is None and check_sizes(loader, source.final_size)
+    in_collate = False
+    if cutter is None:  # else samples are made at full size
+        check_caches(loader.dataset)
+        in_collate = set_size is None and check_sizes(loader, source.final_size)
     if is_stream:
-        changed = stream_parts(loader, source, set_size, in_collate, outer)
+        changed = stream_parts(loader, source, set_size, in_collate, outer, cutter)
     else:
-        changed = _parts(loader, source, set_size, in_collate)
+        changed = _parts(loader, source, set_size, in_collate, cutter)
     changed["_iterator"] = None  # of persistent workers, which have another dataset
     if hasattr(loader, "_initial_iter_for_state_dict"):
         # torchdata, 0.8 to 0.11: it has made an iterator to have a state.
@@ -165,7 +167,11 @@ def _sizes_of(plan: Plan, loader: Any, outer: Any) -> SizeSource:
 
 
 def _parts(
-    loader: Any, source: SizeSource, set_size: SetSize | None, in_collate: bool
+    loader: Any,
+    source: SizeSource,
+    set_size: SetSize | None,
+    in_collate: bool,
+    cutter: WindowCutter | None,
 ) -> dict[str, Any]:
     """Return the parts of a loader that makes the images of its batches at their sizes."""
     kind = SizedBatchSampler
@@ -174,9 +180,9 @@ def _parts(
     elif can_merge(loader, source):
         kind = MergedBatchSampler
     return {
-        "dataset": SizedDataset(loader.dataset, set_size),
+        "dataset": SizedDataset(loader.dataset, set_size, cutter),
         "batch_sampler": kind(loader.batch_sampler, source),
-        "collate_fn": SizedCollate(loader.collate_fn, in_collate),
+        "collate_fn": SizedCollate(loader.collate_fn, in_collate, cutter),
     }
 
 

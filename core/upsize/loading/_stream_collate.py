@@ -8,6 +8,7 @@ from upsize.loading._batches import SizedBatch
 from upsize.loading._dataset import SizedCollate
 from upsize.loading._tokens import NOW
 from upsize.loading._uniform import UniformSize
+from upsize.loading._window import WindowCutter
 
 __all__ = ["StreamCollate"]
 
@@ -18,6 +19,7 @@ class StreamCollate(SizedCollate):
     Args:
         collate: The function of the loader.
         transforms: Whether it holds transforms, which get the size as well.
+        cutter: Cuts the window of the batch; ``None``: samples are made small.
         alone: Whether the stream makes its batches by itself, and each comes alone.
         uniform: Gives all samples the size of the batch; ``None``: ``collate`` does.
     """
@@ -28,10 +30,11 @@ class StreamCollate(SizedCollate):
         self,
         collate: Any,
         transforms: bool = False,
+        cutter: WindowCutter | None = None,
         alone: bool = False,
         uniform: UniformSize | None = None,
     ) -> None:
-        super().__init__(collate, transforms)
+        super().__init__(collate, transforms, cutter)
         self._upsize_set(_upsize_alone=alone, _upsize_uniform=uniform)
 
     def _parts(self) -> tuple[Any, ...]:

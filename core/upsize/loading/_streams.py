@@ -16,6 +16,7 @@ from upsize.loading._tokens import NOW, Token, TokenSampler
 from upsize.loading._uniform import ORDER, RemadeCount, UniformSize
 from upsize.loading._waste import Waste
 from upsize.loading._web import batching_with
+from upsize.loading._window import WindowCutter
 from upsize.run._size_source import SizeSource, resizer_of
 from upsize.schedule import Size
 
@@ -39,11 +40,13 @@ class SizedStream(Proxy):
         uniform: Gives the samples of such a batch one size, where it lets us.
         waste: Counts what this process is asked for after the end of its shard.
         drop_last: Whether a last batch that is short is among that.
+        is_whole: Whether its samples stay at full size, as windows are cut later.
     """
 
     __slots__ = (
         "_upsize_alone",
         "_upsize_drop_last",
+        "_upsize_is_whole",
         "_upsize_maker",
         "_upsize_seen",
         "_upsize_set_size",
@@ -60,8 +63,10 @@ class SizedStream(Proxy):
         uniform: UniformSize | None = None,
         waste: Waste | None = None,
         drop_last: bool = False,
+        is_whole: bool = False,
     ) -> None:
         super().__init__(dataset)
+        self._upsize_set(_upsize_is_whole=is_whole)
         maker = SampleMaker(dataset, set_size, StreamReduction(batches=alone))
         self._upsize_set(_upsize_set_size=set_size, _upsize_maker=maker)
         self._upsize_set(_upsize_alone=alone, _upsize_uniform=uniform)
@@ -95,6 +100,7 @@ class SizedStream(Proxy):
             self._upsize_uniform,
             self._upsize_waste,
             self._upsize_drop_last,
+            self._upsize_is_whole,
         )
 
     def __iter__(self) -> Iterator[Any]:
@@ -131,7 +137,8 @@ class _Samples(Proxy):
             return self._next()
         self._upsize_sizes.add(token.size)
         try:
-            sample = self._made(token.size, token.full)
+            whole = self._upsize_stream._upsize_is_whole
+            sample = self._made(token.full if whole else token.size, token.full)
         except Exception as error:
             if self._upsize_stream._upsize_alone and len(self._upsize_sizes) > 1:
                 error.add_note(_MIXED)
@@ -205,6 +212,7 @@ def stream_parts(
     set_size: SetSize | None,
     in_collate: bool,
     outer: Any,
+    cutter: WindowCutter | None,
 ) -> dict[str, Any]:
     """Return the parts of a loader that makes the images of a stream at its sizes.
 
@@ -214,6 +222,7 @@ def stream_parts(
         set_size: Gives the dataset another size; ``None``: its transforms are found.
         in_collate: Whether ``collate_fn`` has the transforms.
         outer: What knows the length of a pass: the loader, or a pipeline around it.
+        cutter: Cuts windows of full-size batches; ``None``: samples are made small.
     """
     alone = loader.batch_sampler is None
     # As for batches of one: each is one sample of the stream.
@@ -223,12 +232,24 @@ def stream_parts(
     uniform = UniformSize(full, count, resizer, whole=alone)
     own = UniformSize(full, count, resizer, ahead=1)
     waste, drop_last = Waste(loader.num_workers), loader.drop_last
-    stream = SizedStream(loader.dataset, set_size, alone, own, waste, drop_last)
+    stream = SizedStream(
+        loader.dataset,
+        set_size,
+        alone,
+        None if cutter else own,
+        waste,
+        drop_last,
+        is_whole=cutter is not None,
+    )
     is_resumed = stream._upsize_is_resumed
     return {
         "dataset": stream,
         "batch_sampler": TokenSampler(inner, source, outer, count, waste, is_resumed),
         "collate_fn": StreamCollate(
-            loader.collate_fn, in_collate, alone, None if in_collate else uniform
+            loader.collate_fn,
+            in_collate,
+            cutter,
+            alone,
+            None if in_collate or cutter else uniform,
         ),
     }

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from upsize.loading._crop import RandomResizedCropDecode
 from upsize.loading._images._decode import open_image
+from upsize.loading._images._files import unreadable
 from upsize.loading._sized import sized
 from upsize.schedule import Phases, Plan, Size
 
@@ -112,7 +113,14 @@ def ways_of(
         )
         return Way(loader, {size: n for n, size in enumerate(sizes)}, disk + more)
 
-    plain = DataLoader(_images(paths, default_loader, whole), _BATCH)
+    def checked(path: str) -> Any:
+        """Name a file that cannot be read; this way comes first and reads them all."""
+        try:
+            return default_loader(path)
+        except Exception as error:  # Pillow's decoders raise errors of every kind
+            raise unreadable(path, error) from error
+
+    plain = DataLoader(_images(paths, checked, whole), _BATCH)
     ways = {
         PLAIN: Way(plain, {}, disk),
         "sized": small(_images(paths, default_loader, whole)),

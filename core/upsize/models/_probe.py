@@ -191,7 +191,12 @@ class Probe:
             return self.forward(self.model, batch)
 
         if self.backward:
-            dry_run(self.model, forward, size)
+            if not dry_run(self.model, forward, size) and self.forward is not None:
+                raise ValueError(
+                    "forward must return the loss, or an output of the model with a "
+                    "gradient: what it returns has none to run backward; to run only "
+                    "forward, give backward=False"
+                )
         else:
             with restoring_model(self.model), torch.no_grad():
                 forward()

@@ -20,7 +20,7 @@ from upsize.models._memory import (
 from upsize.models._probe import Forward, Probe, check_plan, eager, uncompiled
 from upsize.resize import Resizer
 from upsize.schedule import Plan, Size
-from upsize.schedule._size import check_whole_number
+from upsize.schedule._size import require_whole_number
 from upsize.schedule._table import align
 
 __all__ = ["BatchRow", "SuggestedBatches", "suggest_batches"]
@@ -151,7 +151,7 @@ def suggest_batches(
         {Size(height=32, width=32): 239, Size(height=64, width=64): 56}
     """
     plan = check_plan(plan)
-    most = check_whole_number("most", most)
+    most = require_whole_number("most", most)
     if type(weight_copies) is not int or weight_copies < 0:
         raise ValueError(
             f"weight_copies must be a whole number from 0 on, not {weight_copies!r}"

@@ -37,7 +37,8 @@ def batch(
         plan: The plan, whose sizes are the rows.
         resizer: How to find and resize the images and targets; ``None``: by their
             types. Masks are drawn as colours over the image, with 255 in white; boxes
-            as frames, keypoints as dots.
+            as frames, keypoints as dots. With ``mode="crop"`` the window of the first
+            step at each size is drawn.
         count: Number of images to draw, from the first of the batch; at least 1.
         stages: Largest number of sizes to draw, from the first to the last; at least 2.
 
@@ -67,7 +68,12 @@ def batch(
             f"count must be at least 1 and stages at least 2, not {count} and {stages}"
         )
     sizes = spread(sorted(plan.sizes, key=math.prod), stages)
-    rows = [pictures(data, size, plan.final_size, resizer, count) for size in sizes]
+    # Of the first step at each size, for a resizer that cuts windows.
+    steps = {size: stage.start for stage in plan.stages[::-1] for size in stage.sizes}
+    rows = [
+        pictures(data, size, plan.final_size, resizer, count, step=steps[size])
+        for size in sizes
+    ]
     columns = len(rows[0])
     figure = new_figure(2 * columns, 2 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from upsize.plot._plans import named_plans
 from upsize.plot._style import axes, style
 from upsize.schedule import Plan
 
@@ -28,6 +29,7 @@ def plot_batch_sizes(plans: Plan | Mapping[str, Plan], ax: Axes | None = None) -
         which may be smaller, is not drawn.
 
     Raises:
+        TypeError: When something else is given, such as a schedule.
         ValueError: When there is no plan, or one does not know its samples.
 
     Example:
@@ -39,13 +41,12 @@ def plot_batch_sizes(plans: Plan | Mapping[str, Plan], ax: Axes | None = None) -
         >>> ax.lines[0].get_ydata().tolist()
         [256, 112, 64, 64]
     """
-    named = {"": plans} if isinstance(plans, Plan) else dict(plans)
-    if not named:
-        raise ValueError("plans must hold at least one plan, not {}")
+    named = named_plans(plans)
     for name, plan in named.items():
         if plan.batch_sizes is None:
+            which = f"the plan {name!r}" if name else "the plan"
             raise ValueError(
-                f"the plan {name!r} does not know its batches: make it with "
+                f"{which} does not know its batches: make it with "
                 "samples_per_epoch= and batch_size="
             )
     ax = axes(ax)

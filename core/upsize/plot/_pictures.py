@@ -38,11 +38,20 @@ class Picture(NamedTuple):
 
 
 def pictures(
-    batch: Any, size: Size, full: Size, resizer: Resizer | None, count: int
+    batch: Any,
+    size: Size,
+    full: Size,
+    resizer: Resizer | None,
+    count: int,
+    *,
+    step: int = 0,
 ) -> list[Picture]:
-    """Return the first ``count`` images of a batch at ``size``."""
+    """Return the first ``count`` images of a batch at ``size``.
+
+    ``step`` is the one whose window is drawn, with ``mode="crop"``.
+    """
     resizer = Resizer() if resizer is None else resizer
-    batch = resizer.read(batch, full=full).at(size)
+    batch = resizer.read(batch, full=full).at(size, step=step)
     found = resizer.read(batch)
     roles, listed = found.roles, found.listed
     path, first = found.path, found.first

@@ -6,6 +6,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
+from upsize.plot._plans import named_plans
 from upsize.plot._style import axes, style
 from upsize.schedule import Plan, Size
 
@@ -52,6 +53,7 @@ def plot_sizes(plans: Plan | Mapping[str, Plan], ax: Axes | None = None) -> Axes
         The axes, with the longer side in pixels over time.
 
     Raises:
+        TypeError: When something else is given, such as a schedule.
         ValueError: When there is no plan.
 
     Example:
@@ -65,9 +67,7 @@ def plot_sizes(plans: Plan | Mapping[str, Plan], ax: Axes | None = None) -> Axes
         >>> ax.lines[0].get_ydata().tolist()
         [112, 168, 224, 224]
     """
-    named = {"": plans} if isinstance(plans, Plan) else dict(plans)
-    if not named:
-        raise ValueError("plans must hold at least one plan, not {}")
+    named = named_plans(plans)
     ax = axes(ax)
     in_epochs = all(plan.epoch_at(0) is not None for plan in named.values())
     for number, (name, plan) in enumerate(named.items()):

@@ -21,7 +21,7 @@ from upsize.resize._interpolate import interpolate
 from upsize.resize._scaled import Scale, parse_scale
 from upsize.resize._shown import Path, label, spell
 
-__all__ = ["CANDIDATE", "INPUT", "POINTS", "POLICIES", "resize_leaf"]
+__all__ = ["CANDIDATE", "INPUT", "POINTS", "POLICIES", "resize_leaf", "uneven_scale"]
 
 # Roles that no user can name as a policy: INPUT was named as an image or has the type
 # of one; CANDIDATE looks like one, and is if it has the full size; POINTS has fastai's
@@ -61,11 +61,7 @@ def _scaled_change(
             'policy, or give it the policy "keep"'
         )
     if size is None:
-        raise ValueError(
-            f"{name} has {scale} the pixels of the images, and {scale.parts} does "
-            f"not divide the size {spell_size(change.size)}: give the schedule "
-            f"multiple_of={scale.parts}"
-        )
+        raise ValueError(uneven_scale(name, scale, change.size))
     corner = change.corner
     if corner is not None:  # on a grid that the scale divides
         top, left = corner
@@ -74,6 +70,14 @@ def _scaled_change(
             left * scale.times // scale.parts,
         )
     return change._replace(size=size, full=full, image=full, corner=corner)
+
+
+def uneven_scale(name: str, scale: Scale, size: tuple[int, int]) -> str:
+    """Say that a target would have no whole number of pixels beside images of a size."""
+    return (
+        f"{name} has {scale} the pixels of the images, and {scale.parts} does not divide "
+        f"the size {spell_size(size)}: give the schedule multiple_of={scale.parts}"
+    )
 
 
 def _resize_image(leaf: Tensor, name: str, change: SizeChange) -> Tensor:

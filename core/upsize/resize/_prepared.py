@@ -47,6 +47,8 @@ def resize_prepared(
     mode, antialias, *_ = parsed.rules
     if parsed.rules.seed is not None:
         _check_uncut(parsed, full)
+        if parsed.size == size:
+            return parsed.replaced({})  # cut, and so are its boxes and points
         return parsed.at(size, step=step)
     images, changed = parsed.size, {}
     for path, leaf, role in parsed.roles:
@@ -108,7 +110,9 @@ def check_targets(parsed: ParsedBatch[Any], full: Size) -> None:
                 f'as in targets={{{spell(path)}: "mask"}}, or "keep" if it does not '
                 "cover the images"
             )
-        kind = coordinates(path, leaf, role)
+        # Beside a window, they may well lie outside of it.
+        cuts = parsed.rules.seed is not None
+        kind = None if cuts else coordinates(path, leaf, role)
         if kind and (first := _first_of_full(kind, leaf, images, full)):
             raise ValueError(
                 f"{label(path)} of shape {tuple(leaf.shape)} has {kind} outside of "

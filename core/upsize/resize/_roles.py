@@ -18,6 +18,7 @@ from upsize.resize._policies import CANDIDATE, INPUT, POINTS, POLICIES
 from upsize.resize._scaled import check_policy
 from upsize.resize._shown import Path, label, shown, spell
 from upsize.schedule import Size
+from upsize.schedule._size import is_listed
 
 __all__ = ["Role", "assign", "image_paths", "no_image", "target_policies"]
 
@@ -29,7 +30,9 @@ def image_paths(images: Hashable | list[Any] | None) -> list[Path]:
     """Return what ``images`` names as paths, or refuse it."""
     if images is None:
         return []
-    names = images if isinstance(images, list) else [images]
+    names: list[Any] = [images]
+    if not isinstance(images, tuple) and is_listed(images):
+        names = list(images)
     if not names:
         raise ValueError("images must name one image at least, not []; None finds them")
     return [_as_path(name, "images") for name in names]

@@ -11,14 +11,15 @@ __all__ = ["Batches", "innermost", "last_is_short", "length_of"]
 
 
 class Batches:
-    """A pass over a loader; as long as the loader, and each ``iter`` is another pass.
+    """A pass over a loader, which knows its length; each ``iter`` is another pass.
 
     Args:
         loader: The loader.
         begin: Called with the loader for each pass; returns its iterator.
+        length: Called with it likewise; returns the batches, or ``None``.
 
     Example:
-        >>> batches = Batches([1, 2, 3], iter)
+        >>> batches = Batches([1, 2, 3], iter, len)
         >>> len(batches), next(batches), list(batches), list(batches)
         (3, 1, [2, 3], [1, 2, 3])
     """
@@ -27,8 +28,9 @@ class Batches:
         self,
         loader: Iterable[Any],
         begin: Callable[[Iterable[Any]], Iterator[Any]],
+        length: Callable[[Iterable[Any]], int | None],
     ) -> None:
-        self._loader, self._begin = loader, begin
+        self._loader, self._begin, self._length = loader, begin, length
         self._begun: Iterator[Any] | None = None
 
     def __len__(self) -> int:
@@ -37,7 +39,7 @@ class Batches:
         Raises:
             TypeError: When the loader does not know it.
         """
-        length = length_of(self._loader)
+        length = self._length(self._loader)
         if length is None:
             raise TypeError(f"a {type(self._loader).__name__} has no length here")
         return length

@@ -60,7 +60,7 @@ def _refill(held: dict[str, Any], before: dict[str, Any]) -> None:
     held.update(before)
 
 
-def dry_run(model: nn.Module, forward: Callable[[], Any], size: Size) -> None:
+def dry_run(model: nn.Module, forward: Callable[[], Any], size: Size) -> bool:
     """Run forward and backward, and leave the model and the random state untouched.
 
     Args:
@@ -68,6 +68,9 @@ def dry_run(model: nn.Module, forward: Callable[[], Any], size: Size) -> None:
         forward: Calls the model; every floating tensor that it returns is
             differentiated.
         size: The size of the images, for the error.
+
+    Returns:
+        Whether something could be differentiated, or the model has nothing to train.
 
     Raises:
         ValueError: When a parameter is not initialized yet.
@@ -89,6 +92,7 @@ def dry_run(model: nn.Module, forward: Callable[[], Any], size: Size) -> None:
             if losses and parameters:
                 loss = torch.stack(losses).sum()
                 torch.autograd.grad(loss, parameters, allow_unused=True)
+            return bool(losses) or not parameters
     except torch.OutOfMemoryError as error:
         error.add_note(
             f"upsize: the model does not fit at its full size {size}: lower the batch "

@@ -56,11 +56,12 @@ class EpochLengths:
             length: Batches of the pass; ``None``: not known.
         """
         counter, done = self._counter, self._counter.position.batch
+        planned = counter.batches
         broke_off = counter.begin(length)
         left = (counter.batches or 0) - counter.position.batch
         if counter.by_epochs and length is not None:
             if broke_off:
-                self._tell(_left_epoch(done, left, length))
+                self._tell(_left_epoch(done, planned))
             elif length < left and not (length == 0 and counter.may_be_rest):
                 self._tell(_shorter_epoch(length, left, known=True))
         return left
@@ -116,13 +117,12 @@ def _beyond_epoch(batches: int | None, planned: int) -> str:
     )
 
 
-def _left_epoch(done: int, planned: int, batches: int) -> str:
+def _left_epoch(done: int, planned: int | None) -> str:
     """Return the warning for a loop that was left before the end of the epoch."""
     return (
-        f"the last loop over batches() was left after {done} of "
-        f"steps_per_epoch={planned} batches, and this one has {batches}, not the rest: "
-        f"{_EACH}; if yours end early, give the batches that they train on as "
-        "steps_per_epoch"
+        f"the last loop over batches() was left after {done} of {planned} batches, and "
+        f"this one is not the rest: {_EACH}; if yours end early, give what they train on "
+        "as steps_per_epoch, or samples_per_epoch"
     )
 
 

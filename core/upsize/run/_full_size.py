@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from upsize.schedule import Plan, Size
 
-__all__ = ["ended_early", "is_larger", "mismatched_batches", "validation_size"]
+__all__ = [
+    "ended_early",
+    "is_larger",
+    "larger_images",
+    "mismatched_batches",
+    "validation_size",
+]
 
 
 def is_larger(images: Size, final: Size) -> bool:
@@ -27,6 +33,14 @@ def is_larger(images: Size, final: Size) -> bool:
             "enlarged; lower final_size, or load larger images"
         )
     return images != final
+
+
+def larger_images(images: Size, final: Size) -> str:
+    """Say that images are larger than the full size."""
+    return (
+        f"the images are {images} and final_size is {final}: training never "
+        "uses their own size"
+    )
 
 
 def validation_size(images: Size, size: Size) -> Size:

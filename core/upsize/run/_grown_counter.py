@@ -7,9 +7,10 @@ import warnings
 from upsize.run._counter import BatchCounter
 from upsize.run._epochs import wrong_samples
 from upsize.run._options import Options
-from upsize.run._position import Position
+from upsize.run._position import Position, advance
 from upsize.schedule import Grow, Plan
 from upsize.schedule._run import RunLength
+from upsize.schedule._shown import shown
 
 __all__ = ["GrownCounter", "batches_of", "check_grow", "grown_counter"]
 
@@ -58,6 +59,10 @@ class GrownCounter(BatchCounter):
         assert epoch is not None  # the plan knows its samples
         return plan.epoch_start(int(epoch) + 1) - plan.epoch_start(int(epoch))
 
+    def next(self) -> Position:
+        """Return the position after the current batch."""
+        return advance(self.position, 1, self.batches_from(self.position.epoch_step))
+
     def _step_of_skipped(self, number: int, position: Position) -> int:
         # It is cut as it was before.
         return position.epoch_step + number
@@ -66,16 +71,33 @@ class GrownCounter(BatchCounter):
         return None if batches is None else self.batches_from(position.epoch_step)
 
 
-def check_grow(epochs: int | None, accumulate: int) -> None:
+def check_grow(
+    grow: object, epochs: int | None, accumulate: int, merge: object
+) -> None:
     """Refuse what does not go with a batch that grows.
 
     Args:
+        grow: How the batch grows.
         epochs: Length of the run in epochs; ``None``: in steps.
         accumulate: Batches in an accumulation window.
+        merge: What the user gave.
 
     Raises:
-        ValueError: When gradients are accumulated, or the run is not counted in epochs.
+        TypeError: When ``grow`` is another batch size.
+        ValueError: When gradients are accumulated, batches are merged, or the run is not
+            counted in epochs.
     """
+    if not isinstance(grow, Grow):
+        raise TypeError(
+            f"batch_size must be a Grow, not {shown(grow)}: the loader has the constant "
+            "batch, so leave it out, or give Grow(256) for up to 256 small images in one"
+        )
+    if merge is not False and accumulate == 1:
+        raise ValueError(
+            f"batch_size=Grow(...) and merge={shown(merge)} both make batches of small "
+            "images larger: leave out merge=, or accumulate gradients in the place of "
+            "Grow(...)"
+        )
     if accumulate != 1:
         raise ValueError(
             f"batch_size=Grow(...) and accumulate={accumulate} both make batches of small "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,27 +13,21 @@ from upsize.resize import Resizer
 from upsize.resize._container_types import children_of, rebuild
 from upsize.resize._shown import Path, label, shown
 from upsize.run._merge_rule import MergeRule, next_group
+from upsize.run._per_image import Images, counts_images, is_array, is_per_image
 from upsize.schedule import Size
 
-__all__ = ["Images", "group_from", "images_of", "joined"]
+__all__ = ["group_from", "images_of", "joined"]
 
-_CURE = (
+_SAMPLED = (
     "give the loader to sized(), whose collate_fn then makes the larger batch, or leave "
     "out merge="
 )
+_CURE = "give it a row or an item for each image, or leave out merge="
 # Columns of packed boxes: image, class and box, perhaps with an angle.
 _PACKED = (6, 7)
 _NUMBERS = frozenset(
     {"batch_idx", "batch_index", "image_idx", "image_index", "img_idx"}
 )
-
-
-class Images(NamedTuple):
-    """How many images a batch has, where the first is, and the list that they are in."""
-
-    number: int
-    path: Path
-    listed: Path | None
 
 
 def images_of(batch: Any, resizer: Resizer) -> Images:
@@ -86,7 +80,13 @@ def group_from(
     return next_group(max(left, 1), most), images
 
 
-def joined(batches: Sequence[Any], images: Images | None) -> Any:
+class _CannotJoinError(Exception):
+    """Says what cannot be concatenated, without a cure."""
+
+
+def joined(
+    batches: Sequence[Any], images: Images | None, *, is_sampled: bool = True
+) -> Any:
     """Return the samples of several batches as one batch.
 
     Tensors and arrays are concatenated along their first dimension, and lists with an
@@ -95,6 +95,7 @@ def joined(batches: Sequence[Any], images: Images | None) -> Any:
     Args:
         batches: Batches with the same containers, at least one.
         images: What :func:`images_of` says of each; of no matter for one batch.
+        is_sampled: Whether a sized loader would make the larger batch itself.
 
     Raises:
         ValueError: When something cannot be concatenated; names it.
@@ -108,7 +109,11 @@ def joined(batches: Sequence[Any], images: Images | None) -> Any:
     if len(batches) == 1:
         return batches[0]
     assert images is not None
-    return _joined(list(batches), (), images)
+    try:
+        return _joined(list(batches), (), images)
+    except _CannotJoinError as error:
+        cure = _SAMPLED if is_sampled else _CURE
+        raise ValueError(f"{error}; {cure}") from error.__cause__
 
 
 def _joined(values: list[Any], path: Path, images: Images) -> Any:
@@ -117,12 +122,20 @@ def _joined(values: list[Any], path: Path, images: Images) -> Any:
     if any(type(value) is not type(first) for value in values):
         names = ", ".join(dict.fromkeys(type(value).__name__ for value in values))
         raise _refused(path, f"has several types ({names})")
-    if isinstance(first, Tensor) or _is_array(first):
+    if isinstance(first, Tensor) or is_array(first):
         return _concatenated(values, path, images)
     held = [children_of(value) for value in values]
     if held[0] is None:
-        return _same(values, path)
-    if _is_per_image(first, path, images):
+        return _same(values, path, images)
+    per_image = is_per_image(values, path, images)
+    if per_image is None:
+        raise _refused(
+            path,
+            f"has {images.number} items with {images.number} rows each, so it has either "
+            f"an item for each of the {images.number} images, or one for each kind of "
+            "target",
+        )
+    if per_image:
         items = [item for value in values for item in value]
         return type(first)(items)
     keys = list(held[0])
@@ -139,31 +152,12 @@ def _joined(values: list[Any], path: Path, images: Images) -> Any:
         raise _refused(path, f"cannot be made again ({error})") from error
 
 
-def _is_per_image(value: Any, path: Path, images: Images) -> bool:
-    """Return whether a list has an item for each image, and not one for each kind."""
-    if type(value) not in (list, tuple) or len(value) != images.number:
-        return False
-    if images.listed is not None and path == images.listed:
-        return True
-    if path == images.path[: len(path)]:
-        return False  # the images are in one of its items
-    # Tensors with a row for each image, and not of one kind.
-    rows = [each for each in value if isinstance(each, Tensor) and each.ndim]
-    apart = {(each.dtype, each.ndim) for each in rows}
-    return not (
-        images.listed is None
-        and len(rows) == len(value)
-        and len(apart) > 1
-        and all(len(each) == images.number for each in rows)
-    )
-
-
 def _concatenated(values: list[Any], path: Path, images: Images) -> Any:
     """Return tensors or arrays with a row for each image as one; others must be equal."""
     first = values[0]
     if any(value.ndim == 0 or len(value) != images.number for value in values):
         if all(_equal(value, first) for value in values[1:]):
-            return first
+            return _same(values, path, images)
         shapes = ", ".join(str(tuple(value.shape)) for value in values[:4])
         raise _refused(
             path,
@@ -211,9 +205,15 @@ def _numbers_images(value: Any, path: Path, images: int) -> bool:
     return bool(((column >= 0) & (column < images) & (column == column // 1)).all())
 
 
-def _same(values: list[Any], path: Path) -> Any:
-    """Return what is the same in every batch."""
+def _same(values: list[Any], path: Path, images: Images) -> Any:
+    """Return what is the same in every batch, and so is right for all of them."""
     first = values[0]
+    if counts_images(first, images.number):
+        raise _refused(
+            path,
+            f"is {images.number}, as many as a batch has images, and a merged batch has "
+            "more",
+        )
     if all(value is first or _equal(value, first) for value in values):
         return first
     raise _refused(path, f"differs ({shown(first)} in the first batch)")
@@ -222,7 +222,7 @@ def _same(values: list[Any], path: Path) -> Any:
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, Tensor):
         return one.shape == other.shape and bool(torch.equal(one, other))
-    if _is_array(one):
+    if is_array(one):
         return bool(sys.modules["numpy"].array_equal(one, other))
     try:
         return bool(one == other)
@@ -230,13 +230,7 @@ def _equal(one: Any, other: Any) -> bool:
         return False
 
 
-def _is_array(value: Any) -> bool:
-    numpy: Any = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray)
-
-
-def _refused(path: Path, problem: str) -> ValueError:
-    return ValueError(
-        f"merge= cannot concatenate the batches of this loader: {label(path)} {problem}; "
-        + _CURE
+def _refused(path: Path, problem: str) -> _CannotJoinError:
+    return _CannotJoinError(
+        f"merge= cannot concatenate the batches of this loader: {label(path)} {problem}"
     )

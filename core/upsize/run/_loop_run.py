@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from torch import nn
 
-from upsize.resize import Resizer
-from upsize.run._batch_steps import BatchSteps
-from upsize.run._batches import Batches, innermost, length_of
+from upsize.run._batches import Batches
 from upsize.run._counter import BatchCounter
-from upsize.run._epochs import EpochLengths, counts_epochs
-from upsize.run._grown_counter import batches_of
-from upsize.run._merge import Merging, micro_batches
+from upsize.run._epochs import counts_epochs
+from upsize.run._loop_sizes import LoopSizes
 from upsize.run._options import Options
-from upsize.run._position import Position
 from upsize.run._resume import moved_position
 from upsize.run._state import LoopState, read_state
-from upsize.run._training_run import TrainingRun
 from upsize.schedule import Plan, Size
-from upsize.schedule._warn import warn
 
 __all__ = ["LoopRun"]
 
-_NOT_WEIGHED = (
-    "merge= has made one batch of several, and nothing asked for its loss_weight: a mean "
-    "loss must count as often as the batches that it holds, so write (loss * "
-    "resize.loss_weight).backward() in the place of loss / accumulate"
-)
 
-
-class LoopRun:
+class LoopRun(LoopSizes):
     """Resize each batch of a loop to the size of its step, and count the steps.
 
     The custom loop and Accelerate share it.
@@ -42,9 +31,6 @@ class LoopRun:
         settings: More arguments of :class:`~upsize.run.TrainingRun`.
     """
 
-    #: Whether the loop itself has to weigh the losses of merged batches.
-    weighs_losses = True
-
     def __init__(
         self, options: Options, counter: BatchCounter, **settings: Any
     ) -> None:
@@ -54,17 +40,9 @@ class LoopRun:
                 f"final_size is missing: give it to {type(options.schedule).__name__} "
                 f"or to {type(self).__name__}"
             )
-        self._run = TrainingRun(options, counter, **settings)
-        self._counter = counter
+        super().__init__(options, counter, **settings)
         self._ends_by_steps = not counter.by_epochs
-        self._lengths = EpochLengths(counter)
         self._finished = False
-        # Whether a sized loader has asked for the batches of a plan that grows.
-        self._is_drawn = self.plan.grow is None
-        # Of the current batch of a pass, as it was drawn: whether its window ends.
-        self._ends_window: bool | None = None
-        # Whether somebody weighs the losses of merged batches, or was told to.
-        self._is_weighed = not self.weighs_losses
         if options.merge_rule is not None and counter.accumulate == 1:
             raise ValueError(
                 f"merge={options.merge} merges the batches of an accumulation window, and "
@@ -73,22 +51,6 @@ class LoopRun:
         counter.merges = options.merge_rule is not None
         if self._ends_by_steps and counter.batches is not None:
             counter.by_epochs = counts_epochs(options.schedule, self.plan)
-
-    @property
-    def plan(self) -> Plan:
-        """The plan: the size of every step of the run."""
-        assert self._run.plan is not None  # the full size is known
-        return self._run.plan
-
-    @property
-    def final_size(self) -> Size:
-        """The full size."""
-        return self.plan.final_size
-
-    @property
-    def resizer(self) -> Resizer:
-        """How the images of a batch are found and resized."""
-        return self._run.options.resizer
 
     @property
     def size(self) -> Size:
@@ -106,49 +68,13 @@ class LoopRun:
         return self._finished or self._counter.is_left
 
     @property
-    def mismatched(self) -> int:
-        """Batches that came from a sized loader at another size than their step's."""
-        return self._run.mismatched
-
-    @property
-    def grown_plan(self) -> Plan | None:
-        """The plan, if its batches grow while images are small, else ``None``."""
-        return None if self.plan.grow is None else self.plan
-
-    def batches_ahead(self, batches: int | None = None) -> Iterator[tuple[Size, int]]:
-        """Yield size and images of each batch to come, without end.
-
-        Args:
-            batches: See :meth:`sizes_ahead`.
-        """
-        self._is_drawn = True
-        return self._run.batches_ahead(batches)
-
-    def batches_of(self, samples: int) -> int:
-        """Return the batches of the next pass over a loader, in a plan that grows.
-
-        Args:
-            samples: Samples that the loader draws: those of an epoch, or of its rest.
-
-        Raises:
-            ValueError: When it is neither.
-        """
-        return batches_of(self._counter, self.plan, samples)
-
-    @property
-    def merging(self) -> Merging | None:
-        """Which batches are merged; ``None``: none are."""
-        return self._run.merging
-
-    @property
     def loss_weight(self) -> float:
         """What to multiply the mean loss of the current batch by, to accumulate it.
 
         The share of the batches of an accumulation window that the current one holds:
         1 / ``accumulate``, and more where ``merge`` has merged several.
         """
-        self._is_weighed = True
-        return self._run.micro_batch.weight
+        return self._passes.loss_weight
 
     @property
     def ends_window(self) -> bool:
@@ -158,66 +84,7 @@ class LoopRun:
         ``steps_per_epoch`` nor the loader has told which one that is, step after the
         loop, if this is still ``False`` then.
         """
-        if self._ends_window is None:
-            return self._counter.ends_window()
-        return self._ends_window
-
-    def windows_ahead(self, batches: int | None = None) -> Iterator[tuple[Size, int]]:
-        """Yield size and accumulation window of each batch to come, without end.
-
-        Args:
-            batches: See :meth:`sizes_ahead`.
-        """
-        return self._run.windows_ahead(batches)
-
-    def sizes_ahead(self, batches: int | None = None) -> Iterator[Size]:
-        """Yield the size of each batch to come, without end and without counting any.
-
-        Args:
-            batches: Batches in a pass over the loader that draws them. After
-                :meth:`load_state_dict` within an epoch, a loader of ``steps_per_epoch``
-                batches starts from the first batch of the epoch, which the loop skips;
-                a shorter loader starts where the run resumes. ``None``, or a run
-                without ``steps_per_epoch``: from the first batch.
-
-        Example:
-            >>> from itertools import islice
-            >>> from upsize.loop import ProgressiveResize
-            >>> from upsize.schedule import Ramp
-            >>> resize = ProgressiveResize(
-            ...     Ramp(final_size=64, increase_by=32), total_steps=2, accumulate=2
-            ... )
-            >>> [size.width for size in islice(resize.sizes_ahead(), 4)]
-            [32, 32, 64, 64]
-        """
-        return self._run.sizes_ahead(batches)
-
-    def draw_rest(self) -> None:
-        """Note that the loader draws the rest of a resumed epoch, and the loop skips none.
-
-        Without it, a loader as long as an epoch is taken to draw all of it again.
-        """
-        self._counter.draw_rest()
-
-    def expect_sizes(self, *, from_now: bool) -> BatchSteps:
-        """Take batches at the size of their step from any loader from now on.
-
-        Args:
-            from_now: Whether batch 0 of the loader is the next batch of the run, and
-                not its first one.
-
-        Returns:
-            The step of each batch, by its number.
-        """
-        counter = self._counter
-        if self.grown_plan is not None:
-            raise ValueError(
-                "size_stage numbers batches of one length, and those of this run grow: "
-                "draw them by a sized loader, or train with a constant batch_size"
-            )
-        self._run.expect_sizes()
-        start = counter.upcoming() if from_now else Position()
-        return BatchSteps(counter.accumulate, counter.batches, start)
+        return self._passes.ends_window
 
     def __call__(self, batch: Any) -> Any:
         """Return the batch with its images at :attr:`size`.
@@ -241,16 +108,16 @@ class LoopRun:
                 "merge= makes one batch of several, so take them from "
                 "resize.batches(loader), or leave out merge="
             )
-        if not self._is_drawn:
-            raise self._undrawn()
-        self._ends_window = None
+        self._passes.check_drawn()
+        self._passes.leave()
         return self._run.train(batch)
 
     def batches(self, loader: Iterable[Any]) -> Batches:
         """Return the batches of an epoch, resized; each one is counted when it is done.
 
-        It has the length of the loader, for progress bars: ``tqdm(resize.batches(
-        loader))``.
+        It has a length, for progress bars: ``tqdm(resize.batches(loader))``. While
+        batches are merged, that is the number of merged ones, where ``epochs`` are
+        given and a ``DataLoader`` tells the length of each batch; else there is none.
 
         Args:
             loader: One epoch's batches, or the rest of a resumed epoch.
@@ -265,75 +132,11 @@ class LoopRun:
             UserWarning: Once, while iterating, when an epoch does not have
                 ``steps_per_epoch`` batches; says what it is taken for.
         """
-        return Batches(loader, self._pass)
+        return Batches(loader, self._pass, self._passes.length)
 
     def _pass(self, loader: Iterable[Any]) -> Iterator[Any]:
         """Yield the batches of a pass over a loader."""
-        counter, length = self._counter, length_of(loader)
-        counter.settle()
-        left = self._lengths.begin(length)
-        inside = innermost(loader)
-        self._run.draw_from(inside if hasattr(inside, "dataset") else None)
-        merging, taken = self._run.merging, 0
-        self._ends_window, accumulates = None, counter.accumulate > 1
-        given = loader if merging is None else self._micro_batches(loader, length, left)
-        with counter.watching():
-            for batch in given:
-                batches = 1
-                if merging is None:
-                    self._settle(length, left)
-                    resized = self._run.train(batch)
-                    counter.take()
-                else:
-                    resized, batches = batch
-                    counter.take(batches)
-                if accumulates:
-                    in_pass = None if length is None else length - taken
-                    self._ends_window = counter.ends_window(in_pass)
-                if merging is not None:
-                    self._run.note_micro_batch(batches, ends_window=self._ends_window)
-                try:
-                    yield resized
-                except GeneratorExit:
-                    counter.leave()
-                    self._run.end_epoch()
-                    if merging is not None and not isinstance(loader, Iterator):
-                        merging.begin()  # what is left, nobody takes
-                    raise
-                taken += batches
-                if batches > 1 and not self._is_weighed:
-                    self._is_weighed = True
-                    warn(_NOT_WEIGHED)
-            counter.settle(at_end=True)
-        self._run.agree()  # without a batch, the other processes still wait for this one
-        self._lengths.check(length, left)
-        self._lengths.end(left)
-        self._run.end_epoch()
-        self._end()
-
-    def _settle(self, length: int | None, left: int) -> None:
-        """Count the batch before the one that was drawn.
-
-        Args:
-            length: Batches of the pass; ``None``: not known.
-            left: Batches that the plan has for the pass.
-        """
-        if not self._is_drawn:
-            raise self._undrawn()
-        self._counter.settle()
-        self._lengths.check(length, left)
-
-    def _micro_batches(
-        self, loader: Iterable[Any], length: int | None, left: int
-    ) -> Iterator[tuple[Any, int]]:
-        """Yield each batch of a pass at its size, and the batches that it holds."""
-
-        def window(drawn: int) -> int:
-            return self._counter.left(None if length is None else length - drawn)
-
-        return micro_batches(
-            loader, self._run, lambda: self._settle(length, left), window
-        )
+        return self._passes.over(loader, self._end)
 
     def step(self) -> None:
         """Count a batch as done; :meth:`batches` calls it for you.
@@ -351,7 +154,7 @@ class LoopRun:
             ...     print(images.shape[-1], end=" ")
             32 32 32 32 64 64 64 64
         """
-        self._ends_window = None
+        self._passes.leave()
         self._counter.count()
         self._end()
 
@@ -410,20 +213,24 @@ class LoopRun:
             (60, True)
         """
         saved, counter = read_state(LoopState, state), self._counter
-        position = moved_position(
-            saved, self.plan, counter, by_steps=self._ends_by_steps
+        moved = partial(
+            moved_position, saved, counter=counter, by_steps=self._ends_by_steps
         )
-        found = [position]
+        position = moved(self.plan)
+
+        def is_moved() -> bool:
+            is_constant = not self._ends_by_steps and self.plan.grow is None
+            return is_constant and position != saved.position
 
         def place(plan: Plan) -> tuple[int, int]:
+            nonlocal position
             # Batches that grow are cut by the sizes of the plan to continue with.
-            found[0] = moved_position(
-                saved, plan, counter, by_steps=self._ends_by_steps
-            )
-            return saved.step, found[0].step
+            position = moved(plan)
+            # The rest of the epoch may begin a step earlier, see rest_of().
+            return saved.step, max(position.step - is_moved(), 0)
 
         self._run.resume(saved, at=place)
-        counter.load(found[0])
+        counter.load(position, is_moved=is_moved())
 
     def preallocate(
         self,
@@ -460,15 +267,6 @@ class LoopRun:
             True
         """
         self._run.preallocate(model, batch, forward=forward)
-
-    @staticmethod
-    def _undrawn() -> ValueError:
-        """Return the error for a loader that does not let its batches grow."""
-        return ValueError(
-            "batch_size=Grow(...) changes how many images a batch has, which only the "
-            "batch sampler of a sized loader can do: write loader = sized(loader, "
-            "resize), or give a constant batch_size"
-        )
 
     def _end(self) -> None:
         """End the run with the last step of its plan."""

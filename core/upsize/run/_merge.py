@@ -22,32 +22,19 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from upsize.run._draws import Draws, Merging
-from upsize.run._joined import Images, group_from, images_of, joined
+from upsize.run._joined import group_from, images_of, joined
 from upsize.run._merge_rule import MicroBatch
 from upsize.run._options import Options
-from upsize.run._position import Ahead
+from upsize.run._per_image import Images
 from upsize.schedule import Plan, Size
 
 __all__ = [
     "Draws",
     "Merging",
-    "MergingCounter",
     "MicroBatch",
+    "counts_itself",
     "micro_batches",
 ]
-
-
-class MergingCounter(Protocol):
-    """What a counter must tell of its accumulation windows, beside its steps."""
-
-    @property
-    def accumulate(self) -> int:
-        """Batches in an accumulation window."""
-        ...
-
-    def windows_ahead(self, batches: int | None) -> Iterator[Ahead]:
-        """Yield step and accumulation window of each batch to come, without end."""
-        ...
 
 
 class Run(Protocol):
@@ -71,8 +58,24 @@ class Run(Protocol):
         ...
 
 
+def counts_itself(engine: str) -> str:
+    """Return why batches are not merged for an engine, for the error that refuses it.
+
+    Args:
+        engine: Its name.
+
+    Example:
+        >>> counts_itself("DeepSpeed").partition(",")[0]
+        'DeepSpeed counts the batches of an accumulation window itself'
+    """
+    return (
+        f"{engine} counts the batches of an accumulation window itself, and merge= would "
+        "give it fewer: leave out merge="
+    )
+
+
 def micro_batches(
-    loader: Iterable[Any],
+    loader: Iterable[Any] | Draws,
     run: Run,
     settle: Callable[[], object],
     left: Callable[[int], int],
@@ -80,14 +83,14 @@ def micro_batches(
     """Yield the micro-batches of a loop at their size, and the plain batches in each.
 
     Args:
-        loader: The batches of a pass.
+        loader: The batches of a pass, or what is left of those that were begun before.
         run: The training run, which merges.
         settle: Called when a batch is drawn, to count the one before.
         left: Called then with the batches of the pass that were drawn before; returns
             how many are left in the accumulation window.
     """
     assert run.merging is not None
-    draws = Draws(loader, run.merging)
+    draws = loader if isinstance(loader, Draws) else Draws(loader, run.merging)
     for batch, number in draws:
         settle()
         small = run.train(batch)
@@ -100,6 +103,11 @@ def micro_batches(
             number = len(parts)
             # Small images are cheaper to concatenate.
             small = joined([small, *map(run.train, parts[1:])], images)
+        else:
+            run.merging.check_limits(draws.samples // number)
+            if number > 1:
+                found = images_of(small, run.options.resizer)
+                run.merging.check_samples(found.number, draws.samples)
         yield small, number
 
 
@@ -119,5 +127,7 @@ def _collected(
     assert run.merging is not None
     rule, resizer = run.merging.rule, run.options.resizer
     wanted, images = group_from(batch, rule, resizer, size, full, left)
+    if images is not None:
+        run.merging.check_limits(images.number)
     more = draws.more(wanted - 1, lambda other: images_of(other, resizer) == images)
     return [batch, *more], images

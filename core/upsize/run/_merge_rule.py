@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from upsize.schedule import Size
 from upsize.schedule._shown import shown
 from upsize.schedule._size import as_size
 
-__all__ = ["Merge", "MergeRule", "MicroBatch", "groups", "next_group"]
+__all__ = ["Merge", "MergeRule", "MicroBatch", "next_group"]
 
 #: What users give as ``merge=``.
 Merge = bool | int | Mapping[Any, int]
@@ -22,12 +23,10 @@ class MicroBatch(NamedTuple):
     Attributes:
         batches: Plain batches that it holds.
         weight: Its share of an accumulation window, which its loss is multiplied by.
-        ends_window: Whether the optimizer steps after it; ``None``: the framework knows.
     """
 
     batches: int = 1
     weight: float = 1.0
-    ends_window: bool | None = None
 
 
 def next_group(left: int, most: int) -> int:
@@ -42,23 +41,6 @@ def next_group(left: int, most: int) -> int:
         (3, 3, 2)
     """
     return -(-left // -(-left // most))
-
-
-def groups(window: int, most: int) -> Iterator[int]:
-    """Yield how many batches each micro-batch of a window holds, as equal as possible.
-
-    Args:
-        window: Batches of the window.
-        most: Batches that a micro-batch holds at most, at least 1.
-
-    Example:
-        >>> list(groups(8, 3)), list(groups(8, 4)), list(groups(3, 8))
-        ([3, 3, 2], [4, 4], [3])
-    """
-    while window > 0:
-        group = next_group(window, most)
-        yield group
-        window -= group
 
 
 @dataclass(frozen=True)
@@ -89,18 +71,14 @@ class MergeRule:
     def __post_init__(self) -> None:
         limit = self.limit
         if isinstance(limit, Mapping):
-            given_at = {_size_of(size): images for size, images in limit.items()}
-            sizes = dict(
-                sorted(
-                    given_at.items(), key=lambda each: each[0].height * each[0].width
-                )
-            )
+            sizes = _limits(limit)
             object.__setattr__(self, "limit", sizes)
             given = list(sizes.values())
         else:
             given = [limit]
         for images in given:
-            if not hasattr(images, "__index__"):  # also of NumPy
+            is_bool = isinstance(images, bool) and images is not limit
+            if is_bool or not hasattr(images, "__index__"):  # also of NumPy
                 raise TypeError(
                     "merge must be True, the most images in a micro-batch, or "
                     f"{{size: images}}, not {shown(limit)}"
@@ -149,5 +127,19 @@ class MergeRule:
         return min(fit, int(limit) // images)
 
 
-def _size_of(size: Any) -> Size:
-    return size if isinstance(size, Size) else as_size(size)
+def _limits(given: Mapping[Any, Any]) -> dict[Size, Any]:
+    """Return the images at each size, fewest pixels first."""
+    limits: dict[Size, Any] = {}
+    for size, images in given.items():
+        try:
+            sides = as_size(size)
+        except ValueError as error:
+            raise ValueError(f"merge={shown(given)}: a size {error}") from error
+        if sides in limits:
+            raise ValueError(f"merge={shown(given)} has the size {sides} twice")
+        limits[sides] = images
+    if not limits:
+        raise ValueError(
+            "merge={} lists no size: give {size: images}, or False to merge nothing"
+        )
+    return dict(sorted(limits.items(), key=lambda each: math.prod(each[0])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-__all__ = ["Ahead", "Counter", "Position", "advance", "left_in_window"]
+__all__ = ["Ahead", "Counter", "Position", "advance", "left_in_window", "rest_of"]
 
 
 class Counter(Protocol):
@@ -67,13 +67,14 @@ def advance(position: Position, accumulate: int, batches: int | None) -> Positio
         >>> advance(Position(step=2, batch=4), accumulate=2, batches=5)
         Position(step=3, batch=0, window=0, epoch_step=3)
     """
-    step, batch, window = position.step, position.batch + 1, position.window + 1
+    step, batch, window, epoch_step = position
+    batch, window = batch + 1, window + 1
     at_end = batches is not None and batch >= batches
     if at_end or window >= accumulate:
         step, window = step + 1, 0
     if at_end:
-        return Position(step, epoch_step=step)
-    return Position(step, batch, window, position.epoch_step)
+        return Position(step, 0, 0, step)
+    return Position(step, batch, window, epoch_step)
 
 
 class Ahead(NamedTuple):
@@ -105,3 +106,32 @@ def left_in_window(position: Position, accumulate: int, batches: int | None) -> 
     """
     left = accumulate - position.window
     return left if batches is None else max(min(left, batches - position.batch), 1)
+
+
+def rest_of(position: Position, length: int, accumulate: int, batches: int) -> Position:
+    """Return where the rest of an epoch begins, which is resumed with other batches.
+
+    The samples that are done may end within a batch: then a position lies after it, and
+    the rest has one batch more, or as many as a window has.
+
+    Args:
+        position: The first step that is not before the samples that are done.
+        length: Batches of the rest, or of an epoch.
+        accumulate: Batches in an accumulation window.
+        batches: Batches in an epoch.
+
+    Example:
+        >>> rest_of(Position(step=8, batch=3, epoch_step=5), 3, 1, batches=5)
+        Position(step=7, batch=2, window=0, epoch_step=5)
+        >>> rest_of(Position(step=10, epoch_step=10), 1, 1, batches=5)
+        Position(step=9, batch=4, window=0, epoch_step=5)
+        >>> rest_of(Position(step=10, epoch_step=10), 5, 1, batches=5)
+        Position(step=10, batch=0, window=0, epoch_step=10)
+    """
+    start, left = position.epoch_step, batches - position.batch
+    if not position.batch:
+        start, left = start + -batches // accumulate, 0
+    if length >= batches or start < 0 or not left < length <= left + accumulate:
+        return position
+    steps, window = divmod(batches - length, accumulate)
+    return Position(start + steps, batches - length, window, start)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from upsize.resize._every_size import check_every_size
 from upsize.resize._unnamed import possible_coordinates
-from upsize.run._full_size import is_larger, mismatched_batches, validation_size
+from upsize.run._full_size import (
+    is_larger,
+    larger_images,
+    mismatched_batches,
+    validation_size,
+)
 from upsize.run._lost_types import Reading, TypedBatch
 from upsize.schedule import Plan, Size
 from upsize.schedule._warn import warn
@@ -33,7 +39,8 @@ class Reports:
         """Say what of the first training batch is resized, and what is left alone.
 
         Raises:
-            ValueError: When labels have the shape of images, and would be blended.
+            ValueError: When labels have the shape of images, and would be blended; when
+                a target has no whole number of pixels at a size of the plan.
 
         Warns:
             UserWarning: When something is left that may hold pixels of the images; when
@@ -42,6 +49,7 @@ class Reports:
         self.is_described = True
         found = found.parsed if isinstance(found, TypedBatch) else found
         found.check_labels()
+        check_every_size(found, () if plan is None else plan.sizes)
         if self._say is None:
             return
         if plan is not None and plan.sizes != (plan.final_size,):
@@ -67,10 +75,7 @@ class Reports:
         """
         if is_larger(images, final) and not self._told_of_larger:
             self._told_of_larger = True
-            warn(
-                f"the images are {images} and final_size is {final}: training never "
-                "uses their own size"
-            )
+            warn(larger_images(images, final))
 
     def check_validation(self, images: Size, final: Size) -> None:
         """Warn once when validation images that follow have another full size."""

@@ -8,13 +8,13 @@ from typing import Any
 from upsize.run._counter import BatchCounter
 from upsize.run._position import Counter, Position
 from upsize.run._state import LoopState, State
-from upsize.schedule import Grow, Plan, Schedule
+from upsize.schedule import Grow, Plan, Schedule, Size
 from upsize.schedule._moved import moved
 from upsize.schedule._shown import shown
 from upsize.schedule._stage import stages_of
 from upsize.schedule._warn import warn
 
-__all__ = ["moved_position", "never_shrinking", "rest", "resumed"]
+__all__ = ["epochs_differ", "moved_position", "never_shrinking", "rest", "resumed"]
 
 
 def resumed(saved: State, mine: Plan, unit: str, schedule: Schedule) -> Plan:
@@ -55,9 +55,13 @@ def resumed(saved: State, mine: Plan, unit: str, schedule: Schedule) -> Plan:
             "broken, or from a longer run"
         )
     if _length(mine) != _length(saved.plan):
+        theirs, own = f"{saved.plan.total_steps} steps", f"{mine.total_steps}"
+        if saved.plan.total_steps == mine.total_steps:
+            each = [_length(plan)[1] or "any number of" for plan in (saved.plan, mine)]
+            theirs, own = f"epochs of {each[0]} steps", f"of {each[1]}"
         warn(
-            f"the saved run has {saved.plan.total_steps} steps and this one "
-            f"{mine.total_steps}: each step trains at the larger of both plans' sizes"
+            f"the saved run has {theirs} and this one {own}: each step trains at the "
+            "larger of both plans' sizes"
         )
     elif _batches(mine) == _batches(saved.plan):
         return saved.plan
@@ -73,6 +77,14 @@ def _length(plan: Plan) -> tuple[int, int | None]:
 def _batches(plan: Plan) -> tuple[int | None, int | None, Grow | None]:
     """Return what cuts the epochs of a plan into batches."""
     return plan.samples_per_epoch, plan.batch_size, plan.grow
+
+
+def epochs_differ(saved: Plan, mine: Plan) -> bool:
+    """Whether the epochs of a run may have other steps, or steps of other batches."""
+    if saved.steps_per_epoch is None and mine.steps_per_epoch is None:
+        return saved.total_steps != mine.total_steps
+    theirs = (saved.steps_per_epoch, *_batches(saved))
+    return theirs != (mine.steps_per_epoch, *_batches(mine))
 
 
 def _other(value: Any, than: Any) -> str:
@@ -167,7 +179,10 @@ def never_shrinking(plan: Plan, saved: Plan, done: int, now: int) -> Plan:
     last = next(
         (stage for stage in saved.stages if done < stage.stop), saved.stages[-1]
     )
-    changes = [(0, plan.stages[0].size), (now, last.size)]
+    first = plan.stages[0].size
+    if isinstance(first, Size) and isinstance(last.size, Size) and last.size <= first:
+        return plan  # its first step may be at a later share
+    changes = [(0, first), (now, last.size)]
     fields: dict[str, Any] = dict(plan)
     fields["stages"] = stages_of(changes, plan.total_steps)
     return plan.never_below(Plan(**fields))

@@ -9,9 +9,11 @@ from typing import Any
 from torch import nn
 
 from upsize.run._compiled import warn_of_recompiles
+from upsize.run._epoch_steps import ResumedEpochs
 from upsize.run._options import Options
+from upsize.run._planned_size import sizes_of
 from upsize.run._position import Ahead, Counter
-from upsize.run._resume import never_shrinking, rest, resumed
+from upsize.run._resume import epochs_differ, never_shrinking, rest, resumed
 from upsize.run._state import State
 from upsize.schedule import Plan, Size
 from upsize.schedule._moved import moved
@@ -56,6 +58,7 @@ class RunPlan:
         # From the counter's steps to the plan's, and the saved plan until it is used.
         self._shift = 0
         self._left: Plan | None = None
+        self._epochs: ResumedEpochs | None = None
         final = options.full_size
         if final is None and saved is not None and not is_second:
             final = saved.plan.final_size
@@ -67,11 +70,8 @@ class RunPlan:
         step = self._counter.step() + self._shift
         if self._left is not None and self.plan is not None:
             # The first call after a resume: the counter is restored by now.
-            now = step if self._by_steps else moved(step, self._left, self.plan)
-            self._shift += now - step
-            self._continue(step, now)
-            return now
-        return step
+            return self._find(step, self._left, self.plan)
+        return step if self._epochs is None else self._epochs.step(step)
 
     def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
         """Return the sizes of the batches that a loader is about to draw, without end.
@@ -82,8 +82,8 @@ class RunPlan:
         if self.plan is None:
             return iter(())
         self.step()  # finds the shift, and may change the plan
-        steps = (step + self._shift for step in self._counter.ahead(batches))
-        return map(self.plan.size_at, steps)
+        steps = map(self._placed, self._counter.ahead(batches))
+        return map(sizes_of(self.plan, self._options.resizer), steps)
 
     def windows(self, batches: int | None) -> Iterator[tuple[Size, int]]:
         """Yield size and accumulation window of each batch that a loader draws.
@@ -100,7 +100,8 @@ class RunPlan:
         def told(ahead: Ahead) -> tuple[Size, int]:
             assert self.plan is not None  # loaders know the full size
             self.step()  # finds the shift, and may change the plan
-            return self.plan.size_at(ahead.step + self._shift), ahead.left
+            size_at = sizes_of(self.plan, self._options.resizer)
+            return size_at(self._placed(ahead.step)), ahead.left
 
         return map(told, counter.windows_ahead(batches))
 
@@ -113,7 +114,8 @@ class RunPlan:
 
         def told(step: int) -> tuple[Size, int]:
             assert self.plan is not None
-            return self.plan.size_at(step), self.plan.batch_at(step)
+            size_at = sizes_of(self.plan, self._options.resizer)
+            return size_at(step), self.plan.batch_at(step)
 
         return map(told, self._counter.ahead(batches))
 
@@ -176,13 +178,34 @@ class RunPlan:
         """Return the state as plain JSON values; empty until there is a plan."""
         if self.plan is None:
             return {} if self._saved is None else self._saved.model_dump(mode="json")
-        self.step()  # finds the shift
-        state = State(unit=self._counter.unit, plan=self.plan, shift=self._shift)
+        shift = self.step() - self._counter.step()
+        state = State(unit=self._counter.unit, plan=self.plan, shift=shift)
         return state.model_dump(mode="json")
+
+    def _find(self, step: int, saved: Plan, plan: Plan) -> int:
+        """Find the step of a resumed run by that of the saved one, and return it."""
+        now = step if self._by_steps else moved(step, saved, plan)
+        if self._epochs is not None:
+            epochs, each = saved.epoch_at(step), plan.steps_per_epoch
+            if self._shift and epochs is not None and each is not None:
+                self._epochs.align(int(epochs) * each)
+        self._shift += now - step
+        if self._epochs is not None:
+            now = self._epochs.step(now)
+        self._continue(step, now)
+        return now
+
+    def _placed(self, step: int) -> int:
+        """Return the plan's step of a batch that a loader is about to draw."""
+        step += self._shift
+        return step if self._epochs is None else self._epochs.within(step)
 
     def _resumed(self, saved: State, plan: Plan) -> Plan:
         new = resumed(saved, plan, self._counter.unit, self._options.schedule)
         self._left = saved.plan
+        now = getattr(self._counter, "epoch_steps", None)
+        differ = saved.shift or epochs_differ(saved.plan, plan)
+        self._epochs = ResumedEpochs(now) if now is not None and differ else None
         return new
 
     def _continue(self, done: int, now: int) -> None:

@@ -19,7 +19,12 @@ _NUMBERS = (2, 3, 4, 5, 8)  # of points and boxes
 def may_have_lost(batch: Any) -> bool:
     """Whether a batch has a plain tensor besides one that may be its images."""
     tensors = [leaf for _, leaf in leaves(batch) if isinstance(leaf, Tensor)]
-    shapes = [tuple(leaf.shape) for leaf in tensors if type(leaf) is Tensor]
+    # Nested tensors, which have no shape, are refused where the batch is resized.
+    shapes = [
+        () if leaf.is_nested else tuple(leaf.shape)
+        for leaf in tensors
+        if type(leaf) is Tensor
+    ]
     # Labels have one dim; soft labels two, as boxes that a collate function joins.
     some = [s for s in shapes if len(s) > 2 or (len(s) == 2 and s[-1] in _NUMBERS)]
     return len(some) > (len(shapes) == len(tensors))

@@ -31,8 +31,9 @@ class SizeSource(Protocol):
 def resizer_of(source: Any) -> Resizer:
     """Return the resizer of a run that tells sizes; a default one for other sources."""
     for each in _behind(source):
-        for name in ("options", "_options"):
-            resizer = getattr(getattr(each, name, None), "resizer", None)
+        options = (getattr(each, name, None) for name in ("options", "_options"))
+        for holder in (each, *options):
+            resizer = getattr(holder, "resizer", None)
             if isinstance(resizer, Resizer):
                 return resizer
     return Resizer()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from upsize.run._joined import Images, group_from, images_of, joined
+from upsize.run._joined import group_from, images_of, joined
+from upsize.run._per_image import Images
 from upsize.run._training_run import TrainingRun
 
 __all__ = ["WaitingBatches"]
@@ -60,7 +61,9 @@ class WaitingBatches:
             ValueError: When something in them cannot be concatenated.
         """
         batches, self._batches = self._batches, []
-        return joined(batches, self._images), len(batches)
+        assert self._run.merging is not None
+        self._run.merging.tell_mean(len(batches))
+        return joined(batches, self._images, is_sampled=False), len(batches)
 
     def _group(self, batch: Any, left: int) -> int:
         """Return how many batches are trained on as one, beginning with this one."""
@@ -72,4 +75,6 @@ class WaitingBatches:
         wanted, self._images = group_from(
             batch, run.merging.rule, resizer, run.size, full, left
         )
+        if self._images is not None:
+            run.merging.check_limits(self._images.number)
         return wanted

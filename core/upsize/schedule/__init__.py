@@ -9,6 +9,7 @@ your own :class:`Schedule`) says what grows and when, for a run of any length; i
 from upsize.schedule import presets
 from upsize.schedule._base import Schedule
 from upsize.schedule._files import dump, load
+from upsize.schedule._finish import finish_hint
 from upsize.schedule._grow import Grow
 from upsize.schedule._linear import Linear
 from upsize.schedule._moment import IncreaseMode
@@ -35,6 +36,7 @@ __all__ = [
     "Size",
     "Stage",
     "dump",
+    "finish_hint",
     "load",
     "presets",
 ]

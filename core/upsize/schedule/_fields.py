@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
 from typing import Any
 
 from upsize.schedule._shown import shown
 
-__all__ = ["check_named", "check_names", "nearest"]
+__all__ = ["check_named", "check_names", "nearest", "one_of"]
 
 _LONGEST = 80
 
@@ -65,3 +65,26 @@ fields are initial_size, final_size
         raise ValueError(
             f"{owner} has no field {shown(name)}{hint} fields are {', '.join(fields)}"
         )
+
+
+def one_of(*allowed: str | None) -> Callable[[Any], Any]:
+    """Return a validator that refuses other values, and names those that are allowed.
+
+    Example:
+        >>> one_of("batch", "epoch")("bacth")
+        Traceback (most recent call last):
+        ValueError: must be 'batch' or 'epoch', not 'bacth'; did you mean 'batch'?
+    """
+
+    def check(value: Any) -> Any:
+        is_text = isinstance(value, str)
+        if (is_text or value is None) and value in allowed:
+            return value
+        known = [name for name in allowed if name is not None]
+        near = nearest(value, known) if is_text else None
+        raise ValueError(
+            f"must be {' or '.join(map(repr, allowed))}, not {shown(value)}"
+            + ("" if near is None else f"; did you mean {near!r}?")
+        )
+
+    return check

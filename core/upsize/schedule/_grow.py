@@ -12,15 +12,18 @@ from pydantic import (
     ConfigDict,
     PlainSerializer,
     PlainValidator,
+    field_validator,
     model_validator,
 )
 
+from upsize.schedule._fields import one_of
 from upsize.schedule._shown import shown
 from upsize.schedule._size import (
     Size,
     WholeNumber,
     as_size,
     check_whole_number,
+    is_listed,
     require_whole_number,
 )
 
@@ -39,7 +42,7 @@ def _check_limit(value: Any) -> int | Limits:
     pairs: Iterable[Any]
     if isinstance(value, Mapping):
         pairs = value.items()
-    elif isinstance(value, (list, tuple)):  # as a file has it
+    elif is_listed(value):  # as a file has it
         pairs = value
     else:
         return require_whole_number("limit", value)
@@ -114,6 +117,8 @@ class Grow(BaseModel):
     ]
     batch: WholeNumber | None = None
     lr: Literal["linear", "sqrt"] | None = None
+
+    _check_lr = field_validator("lr", mode="before")(one_of("linear", "sqrt", None))
 
     def __init__(
         self,

@@ -7,11 +7,17 @@ from fractions import Fraction
 from heapq import merge
 from typing import Literal, NamedTuple, Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from upsize.schedule._base import Schedule
 from upsize.schedule._describe import Growth, describe_growth
-from upsize.schedule._moment import IncreaseMode, Moment, check_order, ordered_positions
+from upsize.schedule._moment import (
+    IncreaseMode,
+    Moment,
+    check_increase_mode,
+    check_order,
+    ordered_positions,
+)
 from upsize.schedule._run import RunLength
 from upsize.schedule._sides import (
     InitialSize,
@@ -104,6 +110,8 @@ class Linear(Schedule):
     finish: Moment = 0.8
     multiple_of: Multiple = 4
     increase_mode: IncreaseMode = IncreaseMode.Batch
+
+    _check_mode = field_validator("increase_mode", mode="before")(check_increase_mode)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

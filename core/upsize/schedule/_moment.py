@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator
 
+from upsize.schedule._fields import one_of
 from upsize.schedule._run import RunLength
 from upsize.schedule._shown import shown
 from upsize.schedule._size import MAX_COUNT
@@ -20,6 +21,7 @@ __all__ = [
     "IncreaseMode",
     "Moment",
     "ParsedMoment",
+    "check_increase_mode",
     "check_order",
     "ordered_positions",
     "parse_moment",
@@ -37,6 +39,11 @@ class IncreaseMode(StrEnum):
 
     Batch = "batch"
     Epoch = "epoch"
+
+
+#: A validator of its own, not in the type of the field: jsonargparse, and so LightningCLI,
+#: looks for the members of an enum there, and an annotated one has none.
+check_increase_mode = one_of(*(mode.value for mode in IncreaseMode))
 
 
 _WITH_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ep|st|%)\s*")

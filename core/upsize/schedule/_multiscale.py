@@ -33,6 +33,7 @@ from upsize.schedule._size import (
     Size,
     WholeNumber,
     as_size,
+    is_listed,
     whole_number,
 )
 
@@ -56,14 +57,14 @@ def _check_sizes(value: Any) -> Any:
             )
         low, high, step = bounds
         value = range(low, high + 1, step)
-    if isinstance(value, (range, list, tuple)) and value[MAX_RESIZES:]:
+    if (isinstance(value, range) or is_listed(value)) and value[MAX_RESIZES:]:
         raise ValueError(
             f"must be at most {MAX_RESIZES:,} sizes, not {shown(value)}: use a larger "
             "step"
         )
-    if isinstance(value, range):
+    if isinstance(value, range) or is_listed(value):
         value = tuple(value)
-    if not isinstance(value, (list, tuple)) or not value:
+    if not isinstance(value, tuple) or not value:
         raise ValueError(
             "must be a list of sizes, such as [160, 192, 224], or a range, such as "
             "range(480, 801, 32) or {low: 480, high: 800, step: 32}, not "

@@ -6,21 +6,34 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, field_validator, model_validator
 
 from upsize.schedule._base import Schedule
-from upsize.schedule._moment import IncreaseMode, Moment, parse_moment, position
+from upsize.schedule._moment import (
+    IncreaseMode,
+    Moment,
+    check_increase_mode,
+    parse_moment,
+    position,
+)
 from upsize.schedule._run import RunLength
 from upsize.schedule._shown import shown
 from upsize.schedule._sides import InitialSize, check_fits, exact_size
-from upsize.schedule._size import MAX_RESIZES, Multiple, Pixels, Size, as_size
+from upsize.schedule._size import (
+    MAX_RESIZES,
+    Multiple,
+    Pixels,
+    Size,
+    as_size,
+    is_listed,
+)
 
 __all__ = ["Phases"]
 
 
 def _check_phases(value: Any) -> Any:
     """Refuse an empty list, and items that are not (when, size) pairs."""
-    if not isinstance(value, (list, tuple)) or not value:
+    if not is_listed(value) or not value:
         raise ValueError(
             f"must be a list of (when, size) pairs, such as [(0, 128), (10, 224)], not "
             f"{shown(value)}"
@@ -28,9 +41,9 @@ def _check_phases(value: Any) -> Any:
     if len(value) > MAX_RESIZES:
         raise ValueError(f"must be at most {MAX_RESIZES:,} pairs, not {len(value):,}")
     for pair in value:
-        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        if not is_listed(pair) or len(pair) != 2:
             raise ValueError(f"must hold (when, size) pairs, not {shown(pair)}")
-    return value
+    return [tuple(pair) for pair in value]
 
 
 class Phases(Schedule):
@@ -72,6 +85,8 @@ class Phases(Schedule):
     final_size: Pixels | None = None
     multiple_of: Multiple = 1
     increase_mode: IncreaseMode = IncreaseMode.Batch
+
+    _check_mode = field_validator("increase_mode", mode="before")(check_increase_mode)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -104,7 +104,8 @@ class Plan(PlanSamples):
             >>> print(plan.size_at(0), plan.size_at(600), plan.size_at(10**9))
             112x112 156x156 224x224
         """
-        step = check_step(step)
+        if type(step) is not int or step < 0:
+            step = check_step(step)
         starts, sizes = self._lookup
         size = sizes[bisect_right(starts, step)]
         return size if isinstance(size, Size) else size.at(step)

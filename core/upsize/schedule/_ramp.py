@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, field_validator, model_validator
 
 from upsize.schedule._base import Schedule
 from upsize.schedule._describe import Growth, describe_growth
-from upsize.schedule._moment import IncreaseMode, Moment, check_order, ordered_positions
+from upsize.schedule._moment import (
+    IncreaseMode,
+    Moment,
+    check_increase_mode,
+    check_order,
+    ordered_positions,
+)
 from upsize.schedule._run import RunLength
 from upsize.schedule._shown import shown
 from upsize.schedule._sides import (
@@ -160,6 +166,8 @@ class Ramp(Schedule):
     increase_mode: IncreaseMode = IncreaseMode.Batch
     multiple_of: Multiple = 1
     max_sizes: MaxSizes = None
+
+    _check_mode = field_validator("increase_mode", mode="before")(check_increase_mode)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator
 
 from upsize.schedule._shown import shown
-from upsize.schedule._size import Size, check_side, positive
+from upsize.schedule._size import Size, check_side, is_listed, positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def _check_initial(value: Any) -> float | int | tuple[int, int]:
     if isinstance(value, float):
         if 0 < value <= 1:
             return float(value)
-    elif isinstance(value, (list, tuple)):
+    elif is_listed(value):
         pair = None
         with contextlib.suppress(ValueError):
             height, width = map(positive, value)
@@ -93,9 +93,10 @@ def check_fits(name: str, size: Size, multiple: Size) -> None:
     if any(side % m for side, m in zip(size, multiple, strict=True)):
         down = Size(*(s // m * m for s, m in zip(size, multiple, strict=True)))
         up = Size(*(-(-s // m) * m for s, m in zip(size, multiple, strict=True)))
+        use = f"{tuple(down)} or {tuple(up)}" if min(down) > 0 else f"{tuple(up)}"
         raise ValueError(
             f"{name}={tuple(size)} is not a multiple of multiple_of={tuple(multiple)}: "
-            f"use {tuple(down)} or {tuple(up)}"
+            f"use {use}"
         )
 
 

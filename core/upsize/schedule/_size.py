@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Any, NamedTuple, overload
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple, TypeGuard, overload
 
 from pydantic import BeforeValidator, Strict
 
@@ -20,6 +21,7 @@ __all__ = [
     "as_size",
     "check_side",
     "check_whole_number",
+    "is_listed",
     "positive",
     "require_whole_number",
     "whole_number",
@@ -91,10 +93,23 @@ def require_whole_number(name: str, value: Any) -> int:
         raise ValueError(f"{name} {error}") from None
 
 
+def is_listed(value: Any) -> TypeGuard[Sequence[Any]]:
+    """Return whether a value is a list, a tuple, or a list of a library's own.
+
+    OmegaConf's lists, as Hydra passes them, are sequences and not lists.
+
+    Example:
+        >>> from collections import UserList
+        >>> is_listed(UserList([224, 320])), is_listed("224"), is_listed(range(224))
+        (True, False, False)
+    """
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes, range))
+
+
 def _pair(value: Any, what: str) -> Any:
     """Check ``value`` as one whole number or as a (height, width) pair of them."""
     try:
-        if isinstance(value, (list, tuple)):
+        if is_listed(value):
             height, width = value
             pair: int | tuple[int, int] = (positive(height), positive(width))
         else:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from upsize.schedule._linear import Linear
 from upsize.schedule._moment import IncreaseMode
 from upsize.schedule._multiscale import MultiScale
 from upsize.schedule._phases import Phases
+from upsize.schedule._pretraining import clipa
 from upsize.schedule._ramp import Ramp
 from upsize.schedule._shown import shown
 from upsize.schedule._size import whole_number
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "autoprog",
+    "clipa",
     "composer",
     "dawnbench",
     "efficientnetv2",
@@ -119,7 +121,7 @@ def composer(
         start=float(delay_fraction),
         finish=float(1 - Fraction(str(finetune_fraction))),
         multiple_of=size_increment,
-        increase_mode=IncreaseMode(increase_mode),
+        increase_mode=cast(IncreaseMode, increase_mode),
     )
 
 
@@ -300,7 +302,8 @@ def fastdinov2(final_size: int = 224) -> Phases:
 
     Its multi-crop has global crops of 112 and local ones of 48 pixels, then of 224 and
     96. Where a batch holds both, each keeps its own share:
-    :class:`~upsize.resize.Resizer` finds local crops by their key or in their list.
+    :class:`~upsize.resize.Resizer` finds local crops by their key or in their list, and
+    sized loaders set the size of both.
 
     Args:
         final_size: Full size of the global crops in pixels, a multiple of 2.

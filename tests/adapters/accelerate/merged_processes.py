@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration
+from accelerate.utils import DataLoaderConfiguration, GradientAccumulationPlugin
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms.v2 import CenterCrop, Compose, Resize
@@ -15,9 +15,19 @@ from upsize.accelerate import ProgressiveResize, sized
 from upsize.schedule import Grow, Phases
 
 
-def main(merge: bool) -> dict[str, Any]:
-    """Train two epochs of 45 images, of which Accelerate uses three twice."""
-    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=4)
+def main(merge: bool, *, is_uneven: bool = False) -> dict[str, Any]:
+    """Train two epochs of 45 images, of which Accelerate uses three twice.
+
+    Where it is told not to, a process has a batch of one image. To synchronize each
+    batch, as FSDP does, all processes must then have as many of them.
+    """
+    accelerator = Accelerator(
+        cpu=True,
+        gradient_accumulation_plugin=GradientAccumulationPlugin(
+            num_steps=4, sync_each_batch=is_uneven
+        ),
+        dataloader_config=DataLoaderConfiguration(even_batches=not is_uneven),
+    )
     torch.manual_seed(0)
     conv = nn.Conv2d(3, 2, 3).double()
     images = torch.rand(45, 3, 16, 16, dtype=torch.float64)
@@ -36,7 +46,9 @@ def main(merge: bool) -> dict[str, Any]:
                 passes += 1
                 syncs.append(accelerator.sync_gradients)
                 accelerator.backward(model(batch).sin().mean((1, 2, 3)).mean())
-                both: Any = accelerator.gather_for_metrics(labels)
+                both: Any = labels
+                if not is_uneven:
+                    both = accelerator.gather_for_metrics(labels)
                 gathered += both.tolist()
                 optimizer.step()
                 optimizer.zero_grad()

@@ -18,7 +18,12 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset
 from torchvision.transforms.v2 import CenterCrop, Compose, Resize
 
 from upsize.accelerate import ProgressiveResize, sized
-from upsize.accelerate._grown import rank_loader, samples_in, warn_of_schedulers
+from upsize.accelerate._grown import (
+    known_samples,
+    rank_loader,
+    samples_in,
+    warn_of_schedulers,
+)
 from upsize.schedule import Grow, Phases
 
 SIZES = Phases(phases=((0, 8), (1, 12), (2, 16)))  # 4, 1.8 and 1 times the images
@@ -154,6 +159,7 @@ def made(plain: Any, **settings: Any) -> Any:
     ("plain", "settings", "words"),
     [
         (DataLoader(Crops(), 4), {"accumulate": 2}, "both make batches of small"),
+        (DataLoader(Crops(), 4), {"merge": True}, "leave out merge=, or accumulate"),
         (DataLoader(Crops(), 4), {"epochs": None, "total_steps": 9}, "give epochs="),
         (DataLoader(Crops(), 4), {"batch_size": Grow(2)}, "below the batch of 4"),
         (DataLoader(Crops(), 4), {"batch_size": Grow(9, batch=8)}, "batches have 4"),
@@ -165,6 +171,12 @@ def made(plain: Any, **settings: Any) -> Any:
 def test_refused(plain: Any, settings: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         made(plain, **settings)
+
+
+@pytest.mark.parametrize("batch", [64, True, "64"])
+def test_a_constant_batch_is_the_loader_s(batch: Any) -> None:
+    with pytest.raises(TypeError, match="batch_size must be a Grow, not"):
+        made(DataLoader(Crops(), 4), batch_size=batch)
 
 
 def test_a_loader_that_is_not_sized_is_refused() -> None:
@@ -205,6 +217,7 @@ def test_the_samples_of_each_of_two_processes(settings: Any, samples: int) -> No
         loader = share(rank, **settings)
         each = 2 if settings.get("split_batches") else 4
         assert samples_in(loader) == (samples, each)
+        assert known_samples(loader, None, 2) == (samples, each)
         own = rank_loader(loader)
         indices = [index for batch in own.batch_sampler for index in batch]
         assert len(indices) == len(own.batch_sampler.sampler) == samples
@@ -215,6 +228,7 @@ def test_the_samples_of_each_of_two_processes(settings: Any, samples: int) -> No
 def test_processes_with_different_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="different numbers of them; or train with"):
         samples_in(share(0, even_batches=False))
+    assert known_samples(share(0, even_batches=False), None, 2) == (None, None)
     stream = SimpleNamespace(dataset=Stream(9))
     with pytest.raises(ValueError, match="the dataset is a stream"):
         samples_in(stream)

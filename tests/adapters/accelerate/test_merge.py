@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.data_loader import prepare_data_loader
 from accelerate.utils import (
     DataLoaderConfiguration,
     DistributedType,
@@ -19,11 +20,12 @@ from accelerate.utils import (
 )
 from torch import Tensor, nn, optim
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torchvision.transforms.v2 import CenterCrop, Compose, Resize
 from tqdm import tqdm
 
-from upsize.accelerate import ProgressiveResize, ResizeHook
+from upsize.accelerate import ProgressiveResize, ResizeHook, sized
 from upsize.accelerate._loaders import completes_last
-from upsize.accelerate._merged import check_merges
+from upsize.accelerate._merged import check_lengths, check_merges
 from upsize.schedule import Phases
 
 GROWS = Phases(phases=((0.0, 8), (0.5, 16)))  # four batches have the pixels of one
@@ -261,6 +263,88 @@ def test_the_last_batch_that_others_complete(monkeypatch: pytest.MonkeyPatch) ->
     same(Loop(False, dataset=data(24)).train(), merged)
 
 
+class Lengths:
+    """A batch sampler of one's own, without a ``batch_size``."""
+
+    def __iter__(self) -> Any:
+        return iter([[0, 1, 2, 3], [4, 5], [6, 7, 8, 9], [10, 11, 12, 13]])
+
+    def __len__(self) -> int:
+        return 4
+
+
+def test_batches_of_any_length_in_two_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loader: Any = DataLoader(data(14), batch_sampler=Lengths())  # type: ignore[arg-type]
+    prepared = prepare_data_loader(
+        loader, num_processes=2, process_index=0, even_batches=False,
+        put_on_device=False,
+    )  # fmt: skip
+    monkeypatch.setattr(
+        "upsize.accelerate._loaders.PartialState",
+        lambda: SimpleNamespace(num_processes=2),
+    )
+    assert not completes_last(prepared)
+
+    def accelerator(each: bool, kind: Any = DistributedType.MULTI_CPU) -> Any:
+        state = SimpleNamespace(plugin_kwargs={"sync_each_batch": each})
+        return SimpleNamespace(
+            num_processes=2, gradient_state=state, distributed_type=kind
+        )
+
+    check_lengths(accelerator(False), prepared)
+    check_lengths(accelerator(True), None)
+    for each, kind in (
+        (True, DistributedType.MULTI_CPU),
+        (False, DistributedType.FSDP),
+    ):
+        with pytest.raises(ValueError, match="may merge other numbers of them"):
+            check_lengths(accelerator(each, kind), prepared)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_the_rest_of_an_epoch_that_was_left(merge: bool) -> None:
+    """Without a load: the sized loader draws what Accelerate skips, too."""
+    whole = Loop(merge, dataset=Crops(40))
+    whole.train(loader=sized(whole.loader, whole.resize))
+    left = Loop(merge, dataset=Crops(40))
+    loader = sized(left.loader, left.resize)
+    for batch in left.resize.batches(loader):
+        left.body(batch)
+        if left.accelerator.sync_gradients:
+            break
+    done = left.resize.state_dict()["batch"]
+    assert done == 4
+    left.train(1, loader=left.accelerator.skip_first_batches(loader, done))
+    left.train(1, loader=loader)
+    same(whole, left)
+    assert left.seen == whole.seen
+    assert left.resize.mismatched == 0
+
+
+def test_windows_that_change_within_the_run() -> None:
+    loop = Loop(dataset=data(32), accumulate=4).train(epochs=1)
+    loop.accelerator.gradient_accumulation_steps = 2
+    with pytest.raises(ValueError, match="gradient_accumulation_steps is 2, and was 4"):
+        loop.train(epochs=1)
+
+
+def test_a_sum_that_is_divided_by_what_it_counts() -> None:
+    """As the documentation says: a sum needs no weight."""
+
+    def body(loop: Loop, batch: Any) -> None:
+        with loop.accelerator.accumulate(loop.model):
+            loss = nn.functional.cross_entropy(
+                loop.model(batch[0]), batch[1], reduction="sum"
+            )
+            loop.accelerator.backward(loss / (loop.resize.loss_weight * 4))
+            loop.note(batch)
+            loop.step()
+
+    same(Loop(False).train(body=body), Loop(True).train(body=body))
+
+
 def test_batches_that_are_not_prepared() -> None:
     """Accelerate does not see where they end, and windows go on."""
     batches = list(DataLoader(data(24), 4))
@@ -297,6 +381,39 @@ def test_in_a_progress_bar_and_left() -> None:
         merged = left({8: 12, 16: 4})
     same(plain, merged)
     assert len(merged.seen) < len(plain.seen)
+
+
+class Crops(Dataset[Any]):
+    """Images that are cropped to their size."""
+
+    def __init__(self, count: int) -> None:
+        self.transform, self.plain = Compose([Resize(18), CenterCrop(16)]), data(count)
+
+    def __len__(self) -> int:
+        return len(self.plain)
+
+    def __getitem__(self, index: int) -> Any:
+        image, label = self.plain[index]
+        return self.transform(image), label
+
+
+def test_a_loader_that_is_looked_at_within_an_epoch() -> None:
+    def training(merge: bool) -> Loop:
+        loop = Loop(merge, dataset=Crops(72))
+        loader, looks = sized(loop.loader, loop.resize), []
+
+        def body(loop: Loop, batch: Any) -> None:
+            loop.body(batch)
+            if loop.accelerator.step == 4:
+                looks.append(next(iter(loader)))
+
+        loop.train(body=body, loader=loader)
+        assert len(looks) == 2
+        return loop
+
+    plain, merged = training(False), training(True)
+    same(plain, merged)
+    assert [n for n, *_ in merged.seen[:5]] == [16, 16, 16, 16, 8]
 
 
 def test_a_loader_that_something_hides_is_refused() -> None:

@@ -317,3 +317,26 @@ def test_a_compiled_model_and_too_many_sizes_warn(part: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ProgressiveResize(RAMP, accelerator, loader=loader, epochs=4, verbose=False)
+
+
+@pytest.mark.parametrize("count", [20, 22])
+def test_a_bar_around_merged_batches_reaches_its_end(count: int) -> None:
+    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=3)
+    model, loader = accelerator.prepare(net(), DataLoader(dataset(count), 4))
+    resize = ProgressiveResize(
+        RAMP, accelerator, loader=loader, epochs=4, merge=True, verbose=False
+    )
+    planned, came = [], []
+    for _ in range(4):
+        batches = resize.batches(loader)
+        planned.append(len(batches))
+        seen = 0
+        for images, labels in batches:
+            seen += 1
+            with accelerator.accumulate(model):
+                loss = nn.functional.cross_entropy(model(images), labels)
+                accelerator.backward(loss)
+        came.append(seen)
+    assert planned == came
+    assert came[0] < len(loader) == came[-1]
+    resize.remove()

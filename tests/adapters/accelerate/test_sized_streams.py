@@ -101,6 +101,15 @@ def test_sizes_and_samples(
     assert run.resize.optimizer_steps == run.resize.plan.total_steps
 
 
+def test_a_stream_that_one_process_gives_out_is_told_its_sizes() -> None:
+    run, told = Run(Stream()), set()
+    run.loader = sized(
+        run.plain, run.resize, set_size=lambda _, size: told.add(size.width)
+    )
+    run.epoch(run.loader)
+    assert {width for _, width in run.seen} <= told
+
+
 @pytest.mark.parametrize(
     ("kind", "workers", "dispatch"),
     [
@@ -208,6 +217,12 @@ class TestDispatched:
             resize(images)
         loader.begin()
         assert resize(images) is images
+
+    def test_windows_of_a_batch_that_is_completed_are_refused(self) -> None:
+        crop = Resizer(mode="crop")
+        with pytest.raises(ValueError, match="give the DataLoader drop_last=True"):
+            self.loader(crop)
+        self.loader(crop, drop_last=True)
 
     def test_the_last_batch_is_completed_at_its_size(self) -> None:
         loader, _ = self.loader(Resizer(targets={"mask": "mask"}))

@@ -77,6 +77,21 @@ def test_merged_batches(reports: list[dict[str, Any]]) -> None:
     assert first == second
 
 
+def test_merged_batches_that_are_each_synchronized(
+    reports: list[dict[str, Any]],
+) -> None:
+    """One process ends with a batch of four images, and the other with one of one."""
+    for report in reports:
+        plain, merged = report["uneven merged"]
+        assert plain["world"] == merged["world"] == 2
+        assert (plain["passes"], merged["passes"]) == (12, 9)
+        assert merged["gathered"] == plain["gathered"]
+        for one, other in zip(plain["weights"], merged["weights"], strict=True):
+            assert other == pytest.approx(one, rel=0, abs=1e-9)
+    counts = sorted(len(each["uneven merged"][1]["gathered"]) for each in reports)
+    assert counts == [42, 48]
+
+
 @pytest.mark.parametrize("split", [False, True])
 def test_batches_that_grow(split: bool, reports: list[dict[str, Any]]) -> None:
     first, second = (report["grown"][split] for report in reports)

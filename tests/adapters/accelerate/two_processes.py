@@ -127,5 +127,8 @@ if __name__ == "__main__":
     report = {kind: main(kind, f"{root}/{kind}") for kind in kinds}
     report["sized"] = {kind: sized_processes.main(kind) for kind in SIZED}
     report["merged"] = [merged_processes.main(merge) for merge in (False, True)]
+    report["uneven merged"] = [
+        merged_processes.main(merge, is_uneven=True) for merge in (False, True)
+    ]
     report["grown"] = [merged_processes.grown(split) for split in (False, True)]
     finish(report | {"nodes": nodes(f"{root}/nodes")})

@@ -41,7 +41,14 @@ def train(
 
     ranks = 2 if dist.is_torchelastic_launched() else 1
     data = labelled(count=BATCH * BATCHES * ranks)
-    job = Job(folder=folder, data=data, save_every=every, kept=kept, resume=resume)
+    job = Job(
+        folder=folder,
+        data=data,
+        ranks=ranks,
+        save_every=every,
+        kept=kept,
+        resume=resume,
+    )
     hook = torch.nn.modules.module.register_module_forward_pre_hook(watch)
     done = way.train(job)
     hook.remove()

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
-import psutil
 import pytest
 import torch
+from tests.adapters.torchrun import Ranks
+from tests.forked import Script
 from torch import Tensor
 
-SCRIPT = "tests.adapters.contract.killed"
-ROOT = Path(__file__).parents[3]
+SCRIPT = Path(__file__).with_name("killed.py")
 # Where a framework resumes only between epochs, of five batches, it saves there.
 SAVES = {"loop": 1, "accelerate": 1, "transformers": 2, "lightning": 5, "fastai": 5}
 WIDTHS = [16] * 10 + [24] * 5 + [32] * 5
@@ -44,59 +42,55 @@ def run(
     With the folder ``whole``, they then train there from the beginning.
     """
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-W", "ignore"]
-    if ranks > 1:
-        # Each start has a store of its own: gloo does not find its way in an old one.
-        command += ["-m", "torch.distributed.run", "--standalone"]
-        command += ["--nproc_per_node", str(ranks)]
-    command += ["-m", SCRIPT, name, str(folder), str(SAVES[name]), start[1]]
-    paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    environment = {
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1",
-        "ACCELERATE_USE_CPU": "true",
-    }  # fmt: skip
     # Where it waits for us, so that it never comes to its end before.
-    last = str(-1 if kill_at is None else kill_at[0] + 2)
-    last_folder = []
+    last = -1 if kill_at is None else kill_at[0] + 2
+    arguments = [
+        name,
+        str(folder),
+        str(SAVES[name]),
+        start[1],
+        str(start[0]),
+        str(last),
+    ]
     if whole is not None:
         whole.mkdir()
-        last_folder = [str(whole)]
-    process = subprocess.Popen(
-        [*command, str(start[0]), last, *last_folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env=os.environ | environment, cwd=folder,
-    )  # fmt: skip
+        arguments.append(str(whole))
+    pipe, errors = folder.with_suffix(".said"), folder.with_suffix(".errors")
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    # Without waiting for who writes: it is there when the script has begun.
+    lines = os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+    common: Any = {"cwd": folder, "stdout": pipe, "stderr": errors, "framework": name}
+    if ranks > 1:
+        script: Script = Ranks(ranks, SCRIPT, *arguments, **common)
+    else:
+        script = Script(SCRIPT, arguments, [{"ACCELERATE_USE_CPU": "true"}], **common)
+    os.set_blocking(lines.fileno(), True)
     runs, said = [], Run()
-    guard = Timer(SECONDS, kill, [process.pid])
+    guard = Timer(SECONDS, script.kill)
     guard.start()
-    assert process.stdout is not None
-    for line in process.stdout:
-        kind, *words = line.split(maxsplit=2)
-        if kind == "batch":
-            said.batches[int(words[0])] = int(words[1])
-            if kill_at is not None and int(words[0]) == kill_at[0]:
-                time.sleep(kill_at[1])
-                kill(process.pid)
-        elif kind == "kept":
-            said.kept = int(words[0]), words[1].strip()
-        elif kind == "end":
-            said.weights = torch.load(words[0].strip())
-            runs.append(said)
-            said = Run()
-    _, errors = process.communicate()
+    with lines:
+        for line in lines:
+            kind, *words = line.split(maxsplit=2)
+            if kind == "batch":
+                said.batches[int(words[0])] = int(words[1])
+                if kill_at is not None and int(words[0]) == kill_at[0]:
+                    time.sleep(kill_at[1])
+                    script.kill()
+            elif kind == "kept":
+                said.kept = int(words[0]), words[1].strip()
+            elif kind == "end":
+                said.weights = torch.load(words[0].strip())
+                runs.append(said)
+                said = Run()
+    ends = script.wait(SECONDS)
     guard.cancel()
     if kill_at is None:
-        assert process.returncode == 0, errors[-3000:]
+        assert not any(ends), errors.read_text("utf-8")[-3000:]
     else:
-        assert process.returncode == -signal.SIGKILL, errors[-3000:]
+        assert set(ends) == {-signal.SIGKILL}, errors.read_text("utf-8")[-3000:]
         assert not runs
     return runs or [said]
-
-
-def kill(pid: int) -> None:
-    """Kill a process and all that it has started, at once."""
-    first = psutil.Process(pid)
-    for each in (first, *first.children(recursive=True)):
-        each.kill()
 
 
 def check(name: str, folder: Path, seed: int, ranks: int = 1) -> None:

@@ -17,7 +17,8 @@ from torch import multiprocessing  # noqa: E402
 
 
 def main() -> None:
-    multiprocessing.set_start_method("spawn")
+    # Workers are given what spawned ones are, and need not import fastai again.
+    multiprocessing.set_start_method("forkserver")
     came, resize = Came(), callback(increase_by=8)
     dls = small(Resize(32), None, came, num_workers=1, val_num_workers=0)
     learn = learner(dls, resize)

@@ -196,6 +196,14 @@ def test_without_accumulation() -> None:
         learn.fit(3)
 
 
+@pytest.mark.parametrize("samples", [1, 4])
+def test_windows_of_one_batch(samples: int) -> None:
+    with pytest.raises(
+        ValueError, match=rf"GradientAccumulation\({samples}\) steps after"
+    ):
+        fitted(loaders(64), True, samples=samples)
+
+
 def test_a_limit_below_the_batch() -> None:
     with pytest.raises(ValueError, match=r"3 images .* one batch of the loader has 4"):
         fitted(loaders(64), 3)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from tests.adapters.lightning.test_sizes import Stream
 from tests.adapters.lightning.tools import Module, callback, dataset, loader, trainer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
 from upsize.schedule import Ramp
 
@@ -95,6 +96,42 @@ def test_a_run_of_epochs_continues_at_its_epoch(
     with pytest.warns(UserWarning, match="the saved run has"):
         trainer(tmp_path, callback()).fit(rest, data(batches[1]), ckpt_path=str(path))
     assert rest.widths == [24] * each + [32] * each
+
+
+@pytest.mark.parametrize(("was", "now"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize("done", [7, 9])
+def test_each_epoch_keeps_its_size_with_other_processes(
+    was: int, now: int, done: int, tmp_path: Path
+) -> None:
+    """Of one of them: with two, it draws half of the images."""
+
+    def share(processes: int) -> DataLoader[Any]:
+        data = dataset(20)
+        sampler = DistributedSampler(data, processes, 0, shuffle=False)
+        return DataLoader(data, batch_size=2, sampler=sampler)
+
+    path = tmp_path / "saved.ckpt"
+    trainer(tmp_path, callback()).fit(Saving(path, done), share(was))
+    rest, resize = Module(), callback()
+    with pytest.warns(UserWarning, match="the saved run has"):
+        trainer(tmp_path, resize).fit(rest, share(now), ckpt_path=str(path))
+    each, small = 10 // now, len(rest.widths) - 2 * 10 // now
+    assert rest.widths == [16] * small + [24] * each + [32] * each
+    assert small > 0
+    assert resize.plan is not None
+    assert (resize.plan.samples_per_epoch, resize.plan.batch_size) == (20 // now, 2)
+
+
+def test_windows_that_change_keep_each_epoch_at_its_steps(tmp_path: Path) -> None:
+    """Epochs have other steps then: 5, 5, 3 and 3, and 10, 10, 5 and 5."""
+    path = tmp_path / "saved.ckpt"
+    windows = GradientAccumulationScheduler({0: 1, 2: 2})
+    trainer(tmp_path, callback(), windows).fit(Saving(path, 7), data(4))
+    resize = callback()
+    made = trainer(tmp_path, resize, windows)
+    with pytest.warns(UserWarning, match="saved run has 16 steps and this one 30"):
+        made.fit(Module(), data(2), ckpt_path=str(path))
+    assert made.global_step + resize.state_dict()["shift"] == 30
 
 
 class TestASecondFit:

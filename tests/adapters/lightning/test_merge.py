@@ -416,7 +416,9 @@ class TestRefusals:
             def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
                 return *batch, f"batch {batch[1].sum()} {batch[0].sum()}"
 
-        with pytest.raises(ValueError, match=r"cannot concatenate .*\[2\] differs"):
+        with pytest.raises(
+            ValueError, match=r"cannot concatenate .*\[2\] differs.*; give it a row"
+        ):
             fit(tmp_path, True, loader(64), module=Names())
 
 

@@ -271,7 +271,7 @@ def test_a_search_for_the_batch_size(tmp_path: Path) -> None:
 def test_deepspeed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(tmp_path, True, Net())
     monkeypatch.setattr(run.made, "is_deepspeed_enabled", True)
-    with pytest.raises(ValueError, match="DeepSpeed counts the batches"):
+    with pytest.raises(ValueError, match=r"^DEEPSPEED counts the batches"):
         run.train()
 
 
@@ -326,8 +326,8 @@ def test_attached_and_tried_at_full_size(tmp_path: Path) -> None:
 class Cropped(Images):
     """Images that are cropped to their size."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, count: int = 20) -> None:
+        super().__init__(count)
         self.transform = Compose([Resize(36), CenterCrop(SIDE)])
 
     def __getitem__(self, index: int) -> Any:
@@ -371,3 +371,24 @@ def test_the_first_batch_alone() -> None:
     ahead = iter([(size, 0), (size, 3), (size, 2)])
     assert [left for _, left in first_alone(ahead)] == [0, 1, 2]
     assert list(first_alone(iter(()))) == []
+
+
+class Looks(TrainerCallback):
+    """Looks at the first batch of the loader, after the first step of each epoch."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        if state.global_step % 3 == 1:
+            before = torch.get_rng_state()
+            next(iter(more["train_dataloader"]))
+            torch.set_rng_state(before)
+
+
+def test_a_loader_that_is_looked_at_within_an_epoch(tmp_path: Path) -> None:
+    found = []
+    for merge in (False, True):
+        data, options = Cropped(40), {"sized": True, "final_size": SIDE}
+        run = Run(tmp_path, merge, Net(), data, options=options)
+        run.made.add_callback(Looks)
+        found.append(run.train())
+    check(*found)
+    assert found[1].counts.passes[:3] == [16, 16, 8]

@@ -383,7 +383,7 @@ class TestResumedWithOtherEpochs:
         first = trainer(tmp_path, **saving)
         first.train()
         made = trainer(tmp_path, per_device_train_batch_size=batch, max_steps=20)
-        with pytest.warns(UserWarning, match="the saved run has 20 steps"):
+        with pytest.warns(UserWarning, match="the saved run has epochs of 5 steps"):
             made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-6"))
         assert made.seen == first.seen[6:]
 

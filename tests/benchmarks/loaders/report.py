@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.benchmarks.loaders.measure import Measured
 from tests.benchmarks.loaders.setting import BATCH, SCALE
+from tests.benchmarks.loaders.ways import BOUND
 
 __all__ = ["FASTEST", "about", "insert", "realised", "tables", "to_json"]
 
@@ -58,18 +59,24 @@ def about(core: int | None, images: int, rounds: int) -> dict[str, Any]:
 
 
 def realised(measured: Sequence[Measured], photographs: str) -> dict[str, float]:
-    """Return what our ways save of what the pixels promise, each at its own full size.
+    """Return what ways save of what the pixels promise, each at its own full size.
+
+    These are our ways and the bound of them.
 
     Training spends half of its steps at the smallest size, the same share at each other
     one, and waits for the loader alone: 1 is all that the pixels promise. The last one
     takes the fastest way at each size, and the fastest at full size.
     """
-    own = [each for each in measured if each.ours and each.photographs == photographs]
+    here = [each for each in measured if each.photographs == photographs]
+    own = [each for each in here if each.ours]
     if not own or len(own[0].cpu) < 2:
         return {}
     sizes = sorted(own[0].cpu)
     rates = {each.way: {size: each.rate(size) for size in sizes} for each in own}
     rates[FASTEST] = {size: max(way[size] for way in rates.values()) for size in sizes}
+    for each in here:
+        if each.way == BOUND:
+            rates[BOUND] = {size: each.rate(size) for size in sizes}
     small, *others = sizes
     weights = {small: 0.5} | dict.fromkeys(others, 0.5 / len(others))
     full = sizes[-1]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -41,8 +42,8 @@ def test_sizes(folder: Path) -> None:
         assert text in result.output
     assert [path.name for path in target.iterdir()] == ["data.mdb"]
     result = run(folder, "--sizes", "112,150x168", "--workers", "0")
-    assert "0 images to copy need about 0 B" in result.output
-    assert "0 images copied, 0 B; 3 up to date, 0 removed" in result.output
+    assert "0 images to copy need about 0 bytes" in result.output
+    assert "0 images copied, 0 bytes; 3 up to date, 0 removed" in result.output
 
 
 def test_in_processes(folder: Path) -> None:
@@ -55,11 +56,11 @@ def test_raw(folder: Path, tmp_path: Path) -> None:
     options = "--sizes", "112", "--encoding", "raw", "--workers", "0"
     result = run(folder, *options, "--dry-run")
     assert "Raw copies for samples of 112x112; full size 224x224." in result.output
-    assert "3 images to copy need about 430 kB in" in result.output
+    assert "3 images to copy need about 430.1 kB in" in result.output
     result = run(folder, *options, "--full-copy", "256", "--export", tmp_path / "look")
     assert result.exit_code == 0, result.output
     assert "Raw copies for samples of 112x112, 224x224; full size" in result.output
-    assert "3 images copied, 985 kB; 0 up to date" in result.output
+    assert re.search(r"3 images copied, 98\d\.\d kB; 0 up to date", result.output)
     assert "6 copies in" in result.output
     result = run(folder, "--full-copy", "256", "--encoding", "raw", "--dry-run")
     assert "Raw copies for samples of 224x224; full size 224x224." in result.output
@@ -93,6 +94,18 @@ def test_a_schedule(suffix: str, folder: Path, tmp_path: Path) -> None:
     dump(Ramp(final_size=128), file)
     result = run(folder, "--plan", file, "--most", "1", "--dry-run")
     assert "samples of 64x64; full size 128x128" in result.output
+
+
+def test_a_preset_as_the_plan(folder: Path) -> None:
+    result = run(folder, "--plan", "ffcv-16", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "full size 192x192" in result.output
+    result = run(folder, "--plan", "fastxtend", "--full", "160", "--dry-run")
+    assert "full size 160x160" in result.output
+    result = run(folder, "--plan", "fastxtnd", "--dry-run")
+    assert result.exit_code == 2
+    assert "--plan must be a preset" in result.stderr
+    assert "did you mean fastxtend?" in result.stderr
 
 
 def test_a_plan(folder: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ValidationError
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from upsize.cli._app import app
@@ -152,7 +153,48 @@ def test_what_is_likely_meant_is_said(arguments: list[str], meant: str) -> None:
     )
 
 
-@pytest.mark.parametrize("command", ["plan", "forecast", "demo", "loading", "copies"])
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("upsize pl", ["plan"]),
+        ("upsize plan --inc", ["--increase-by", "--increase-mode"]),
+        ("upsize plan mosaic-m", ["mosaic-mild", "mosaic-medium"]),
+        ("upsize plan --increase-mode e", ["epoch"]),
+        ("upsize plan --schedule fastd", ["fastdinov2"]),
+        ("upsize forecast --schedule yo", ["yolox"]),
+        ("upsize demo --schedule autop", ["autoprog"]),
+        ("upsize demo --with l", ["lightning"]),
+        ("upsize copies --plan comp", ["composer"]),
+        ("upsize copies --encoding r", ["raw"]),
+    ],
+)
+def test_the_shell_completes_commands_options_and_values(
+    words: str, completed: list[str]
+) -> None:
+    asked = {
+        "_UPSIZE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": f"{len(words.split()) - 1}",
+    }
+    printed = CliRunner().invoke(app, [], env=asked, prog_name="upsize").stdout
+    assert printed.split() == completed
+
+
+COMMANDS = ["plan", "forecast", "demo", "loading", "copies"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_shows_each_text_as_it_is_written(command: str) -> None:
+    """Text in angle brackets, asterisks or underscores is markup to what prints it."""
+    printed = (
+        CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "400"}).output
+    )
+    for parameter in get_command(app).commands[command].params:  # type: ignore[attr-defined]
+        if text := getattr(parameter, "help", None):
+            assert text in printed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_has_no_torn_lines(command: str) -> None:
     printed = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80"}).output
     sentences = printed.partition("─")[0].splitlines()

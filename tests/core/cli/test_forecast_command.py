@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.core.forecast.made import by_pixels, forecast
+from tests.core.forecast.made import by_pixels, cost, forecast
 from typer.testing import CliRunner, Result
 
 from upsize.cli._app import app
 from upsize.demo._forecast import workload
-from upsize.forecast import Forecast, measure
-from upsize.schedule import Grow
+from upsize.forecast import Costs, Forecast, measure
+from upsize.schedule import Grow, Size
 
 TRAIN = """
 import torch
@@ -49,6 +49,18 @@ def make_part():
 
 def make_nothing():
     return None
+
+def make_with(size):
+    return make()
+
+def make_float():
+    return *make()[:2], lambda model, batch: 3.0
+
+def make_pair():
+    return *make()[:2], lambda model, batch: (model(batch[0]).mean(), 3)
+
+def make_faulty():
+    return *make()[:2], lambda model, batch: loss(model)
 """
 
 
@@ -108,6 +120,16 @@ def test_a_module_and_a_schedule_of_the_users_own(train: Path, tmp_path: Path) -
         (["train_forecast:make_two"], "not a tuple of Linear, list"),
         (["train_forecast:make_part"], "not a dict of model, net"),
         (["train_forecast:make_more"], "returns lr, which"),
+        (
+            ["train_forecast:make_with"],
+            "needs some (missing a required argument: 'size')",
+        ),
+        (["train_forecast:make_float"], "return the loss, a tensor, not a float"),
+        (["train_forecast:make_pair"], "return the loss, a tensor, not a tuple"),
+        (
+            ["train_forecast:make", "--size", "64"],
+            "--size 64 is the full size of --demo",
+        ),
         (["train_forecast:make", "--schedule", "nope.json"], "nope.json"),
         (["train_forecast:make", "--plot", "a.txt"], "a picture must end in one of"),
     ],
@@ -117,6 +139,12 @@ def test_what_is_refused(train: Path, arguments: list[str], text: str) -> None:
     assert result.exit_code in (1, 2)
     assert text in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_fault_in_the_user_s_code_keeps_its_traceback(train: Path) -> None:
+    result = run(f"{train}:make_faulty")
+    assert isinstance(result.exception, TypeError)
+    assert "loss() missing 1 required positional argument" in str(result.exception)
 
 
 def test_the_most_images_in_a_batch(train: Path) -> None:
@@ -158,9 +186,51 @@ def test_the_picture(train: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sized", "arguments", "hints"),
+    [
+        (None, [], 1),
+        (True, [], 1),  # beside two predictions
+        (None, ["--schedule", "composer"], 0),
+        (True, ["--schedule", "composer", "--test-size", "256"], 1),
+        (None, ["--test-size", "320"], 0),
+    ],
+)
+def test_one_line_on_ending_below_the_test_size(
+    sized: bool | None,
+    arguments: list[str],
+    hints: int,
+    train: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    costs = Costs(sizes=tuple(cost(s, (s / 256) ** 2) for s in (128, 192, 256)))
+
+    @wraps(measure)
+    def known(**_: object) -> Forecast:
+        return forecast(costs, costs if sized else None)
+
+    monkeypatch.setattr("upsize.forecast.measure", known)
+    monkeypatch.setattr("upsize.forecast._setup.first_size", lambda *_: Size(256, 256))
+    result = run(f"{train}:make", *arguments)
+    assert result.exit_code == 0, result.output
+    assert result.output.count("may end at 208x208") == hints
+
+
+def test_a_bad_test_size_is_refused_before_the_measurement(
+    train: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upsize.forecast.measure", None)  # nothing to measure with
+    result = run(f"{train}:make", "--test-size", "0.8")
+    assert result.exit_code == 2
+    assert "--test-size must be pixels" in result.stderr
+
+
+@pytest.mark.parametrize(
     ("budget", "text"),
     [
-        ("0.02", "For 2% of the time, with the loader unchanged: none. "),
+        (
+            "0.02",
+            "For 2% of the time, with the loader unchanged\nNo schedule with 10 %",
+        ),
         ("0.8", "For 80% of the time, with the loader unchanged\nRamp(initial_size="),
     ],
 )

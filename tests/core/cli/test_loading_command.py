@@ -15,9 +15,12 @@ from typer.testing import CliRunner, Result
 from upsize.cli._app import app
 from upsize.loading import small_copies
 from upsize.loading._measure import measure_loading
-from upsize.schedule import Ramp, Size
+from upsize.schedule import Grow, Plan, Ramp, Size
 
 PLAN = Ramp(final_size=64, increase_by=16).plan(total_steps=100)
+GROWN = Ramp(final_size=64, increase_by=16).plan(
+    epochs=8, samples_per_epoch=64, batch_size=Grow(32, batch=8)
+)
 WAYS = ["full", "sized", "sized, open_image", "sized, crop, decode"]
 
 
@@ -147,14 +150,15 @@ def test_where_files_stay_in_memory(
     assert [each["cold_images_per_second"] for each in found["loading"]] == [{}] * 4
 
 
-def test_the_share_is_that_of_the_steps(folder: Path) -> None:
+@pytest.mark.parametrize("plan", [PLAN, GROWN], ids=["constant", "grown"])
+def test_the_share_is_that_of_the_steps(folder: Path, plan: Plan) -> None:
     turns: list[int] = []
 
     def track(items: object, count: int) -> object:
         turns.append(count)
         return items
 
-    times = measure_loading(folder, PLAN, images=3, turns=2, track=track).ways  # type: ignore[arg-type]
+    times = measure_loading(folder, plan, images=3, turns=2, track=track).ways  # type: ignore[arg-type]
     assert turns == [2]
     assert [each.name for each in times] == WAYS
     plain = times[0].seconds[Size(64, 64)]
@@ -162,8 +166,9 @@ def test_the_share_is_that_of_the_steps(folder: Path) -> None:
     assert times[0].share == pytest.approx(1)
     for each in times:
         assert list(each.seconds) == list(PLAN.sizes)
-        steps = [50, 25, 25]
-        loaded = sum(n * s for n, s in zip(steps, each.seconds.values(), strict=True))
+        # A share of the images, of which the steps of larger batches have more.
+        images = [50, 25, 25]
+        loaded = sum(n * s for n, s in zip(images, each.seconds.values(), strict=True))
         assert each.share == pytest.approx(loaded / (100 * plain))
 
 
@@ -180,6 +185,14 @@ def test_bad_input(folder: Path, tmp_path: Path) -> None:
     result = run(folder, "--copies", tmp_path / "empty")
     assert result.exit_code == 2
     assert "holds no small copies" in result.output
+
+
+def test_a_file_that_is_no_image_is_named(folder: Path) -> None:
+    bad = folder / "bad.jpg"
+    bad.write_bytes(next(folder.rglob("*.jpg")).read_bytes()[:300])
+    result = run(folder, "--images", "100", "--turns", "1")
+    assert result.exit_code == 2
+    assert f"{bad}: cannot be read as an image" in result.stderr
 
 
 def test_without_torchvision(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,9 @@ def make() -> Schedule:
 def ramp() -> Schedule:
     return Ramp()
 
+def ramp_from(size: int) -> Schedule:
+    return Ramp(initial_size=size)
+
 def wrong() -> int:
     return 3
 """
@@ -97,6 +100,7 @@ def test_the_demo_and_the_forecast_take_it(where: str) -> None:
     [
         ("missing", "own_schedules.py has no schedule 'missing'"),
         ("wrong", "must be a schedule, its class or a function that returns one"),
+        ("ramp_from", "needs some (missing a required argument: 'size')"),
     ],
 )
 def test_what_is_not_a_schedule(where: str, name: str, message: str) -> None:

@@ -49,6 +49,34 @@ def test_every_preset_by_its_name(name: str) -> None:
     assert plan.final_size in plan.stages[-1].sizes
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "tested at 224x224 may end at 176x176: saves 59.4 % of the pixels"),
+        (["--test-size", "224x224"], "tested at 224x224 may end at 176x176"),
+        (["--size", "64"], ""),
+        (["composer"], ""),
+        (["composer", "--test-size", "224"], "tested at 224x224 may end at 176x176"),
+        (
+            ["ffcv-16", "--test-size", "256"],
+            "No hint: training ends at 192x192, for a test size of 256.",
+        ),
+        (
+            ["--test-size", "224x96"],
+            "No hint: training ends at 224x224, for a test size of 224x96.",
+        ),
+    ],
+)
+def test_one_line_on_ending_below_the_test_size(
+    arguments: list[str], line: str
+) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert line in result.output
+    assert result.output.lower().count("hint") == bool(line)
+    assert "hint" not in run(*arguments, "--json").stdout.lower()
+
+
 def test_list() -> None:
     result = run("--list")
     assert result.exit_code == 0
@@ -96,7 +124,10 @@ def test_a_schedule_file_and_a_picture(tmp_path: Path) -> None:
         (["--start", "0.9", "--finish", "0.5"], 2, "comes before start"),
         (["--initial-size", "0.0"], 2, "initial_size: must be a share"),
         (["--size", "0.5"], 2, "--size must be pixels"),
+        (["--size", "0x5"], 2, "--size must be pixels"),
         (["--size", "large"], 2, "--size must be pixels"),
+        (["--test-size", "0.8"], 2, "--test-size must be pixels"),
+        (["--test-size", "9999999"], 2, "--test-size must be pixels"),
         (["--size", "225", "--multiple-of", "32"], 2, "not a multiple"),
         (
             ["ffcv-16", "--increase-by", "4"],

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from upsize.forecast import Costs, Forecast, measure
+from upsize.forecast._outcome import compared
 from upsize.schedule import Grow, Plan, Ramp, Size
 
 SMALL, MIDDLE, FULL = Size(64, 64), Size(96, 96), Size(128, 128)
@@ -93,7 +94,7 @@ def test_a_fixed_cost_is_shared_by_more_images() -> None:
     assert grown.full_seconds == pytest.approx(constant.full_seconds)
     assert constant.saving == pytest.approx(0.277, abs=0.01)
     assert grown.saving == pytest.approx(0.483, abs=0.01)
-    advice = f"saves {grown.saving:.1%} instead of {constant.saving:.1%}"
+    advice = compared(grown.saving, constant.saving)
     assert f"grow the batch up to 16 images while they are small: {advice}" in (
         constant.advice
     )
@@ -141,6 +142,15 @@ def test_the_users_own_limit_and_a_plan() -> None:
         brief(loader, grow=Grow(8, batch=5))
     with pytest.raises(ValueError, match="limit=3 is below the batch of 4"):
         brief(loader, grow=Grow(3))
+
+
+@pytest.mark.parametrize("grow", [8, 1, None, "8"])
+def test_what_says_no_growth_is_refused(grow: Any) -> None:
+    loader = DataLoader(tensors(), batch_size=4)
+    with pytest.raises(
+        TypeError, match=r"grow must be Grow\(...\), True or False, not"
+    ):
+        brief(loader, grow=grow)
 
 
 def test_without() -> None:

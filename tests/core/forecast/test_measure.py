@@ -17,6 +17,7 @@ from torchvision.transforms import v2
 
 from upsize.forecast import measure as measure_all
 from upsize.loading import current_size, sized
+from upsize.resize import Resizer
 from upsize.schedule import Ramp, Size
 
 # Larger batches are in test_growing.
@@ -132,6 +133,18 @@ def test_workers_load_beside_the_model() -> None:
     assert small.bound_by == "loader"
     assert small.first_batch > 0
     assert found.bottleneck().startswith("the loader below ")
+
+
+@pytest.mark.usefixtures("clock")
+def test_windows_are_measured_as_they_will_be_loaded() -> None:
+    # Samples are whole at every size, and no transform has to be known.
+    data = Images(pixels=0.01)
+    data.transform = lambda image: image[:, :64, :64]
+    resizer = Resizer(mode="crop")
+    found = measure(Model(), loader_of(data), loss, resizer=resizer, seconds=1)
+    assert found.sized is not None
+    small, full = found.sized.sizes[0].wait, found.sized.at_full_size.wait
+    assert small == pytest.approx(full, rel=0.1)
 
 
 def test_nothing_is_left_of_it() -> None:

@@ -30,6 +30,15 @@ def test_what_follows_the_pixels_saves_the_theoretical_maximum() -> None:
     ]
 
 
+def test_a_run_that_takes_longer() -> None:
+    slow = Costs(sizes=(cost(64, 0.8), cost(96, 0.8), cost(128, 0.4)))
+    first = predict(forecast(slow)).summary().splitlines()[0]
+    assert first == (
+        "9 min 20 s instead of 5 min 20 s: takes 75.0% longer (theoretical maximum: "
+        "saves 48.4%)"
+    )
+
+
 def test_seconds_by_hand() -> None:
     costs = Costs(
         sizes=(

@@ -15,6 +15,7 @@ from PIL import Image
 from upsize.loading import (
     CopyLoader,
     RandomResizedCropDecode,
+    ResizeDecode,
     open_image,
     sample_size,
     small_copies,
@@ -29,6 +30,15 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "memoryview": lambda path: memoryview(path.read_bytes()),
     "a buffer": lambda path: io.BytesIO(path.read_bytes()),
     "an open file": lambda path: opened(path),
+    # As HDF5, Zarr and torchvision's read_file give them.
+    "an array": lambda path: np.frombuffer(path.read_bytes(), np.uint8),
+    "every other byte": lambda path: np.repeat(
+        np.frombuffer(path.read_bytes(), np.uint8), 2
+    )[::2],
+    "opaque bytes": lambda path: np.void(path.read_bytes()),
+    "a tensor": lambda path: torch.frombuffer(
+        bytearray(path.read_bytes()), dtype=torch.uint8
+    ),
 }
 
 
@@ -96,3 +106,24 @@ def test_copies_need_a_path(tmp_path: Path) -> None:
         pytest.raises(TypeError, match="give the loader a path"),
     ):
         crop((folder / "a.jpg").read_bytes())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"bytes": b"...", "path": None},  # of Hugging Face
+        Image.new("RGB", (8, 8)),
+        np.zeros((8, 8, 3), np.uint8),
+        np.zeros(8),
+        torch.zeros(3, 8, 8),
+        3,
+        None,
+        [b"..."],
+    ],
+    ids=lambda source: type(source).__name__,
+)
+def test_what_is_neither_file_nor_bytes_is_refused(source: Any) -> None:
+    name = type(source).__name__
+    for load in (open_image, RandomResizedCropDecode(64), ResizeDecode(64)):
+        with pytest.raises(TypeError, match=f"open file, not a {name}: .*decode=False"):
+            load(source)

@@ -21,6 +21,7 @@ from torchvision.transforms import InterpolationMode, RandomResizedCrop, v2
 from upsize.loading import (
     CopyLoader,
     RandomResizedCropDecode,
+    _crop,
     current_size,
     export_copies,
     sample_size,
@@ -222,11 +223,11 @@ class TestHowFar:
     ) -> None:  # fmt: skip
         path = photograph(tmp_path / "a.jpg", 1000, 750)
         load, drawn = RandomResizedCropDecode(224), []
-        draw = RandomResizedCropDecode._draw
+        draw = _crop.draw_crop
         monkeypatch.setattr(
-            RandomResizedCropDecode,
-            "_draw",
-            lambda self, size: drawn.append(draw(self, size)) or drawn[-1],
+            _crop,
+            "draw_crop",
+            lambda *drawing: drawn.append(draw(*drawing)) or drawn[-1],
         )
         for _ in range(40):
             with at(side):

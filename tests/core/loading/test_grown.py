@@ -242,6 +242,20 @@ def test_a_stream(kind: Any, workers: int) -> None:
     check(resize.plan, epochs)
 
 
+def test_an_epoch_that_is_left() -> None:
+    resize = make_run(37, Grow(12, batch=4))
+    loader = sized_loader(resize, DataLoader(Numbers(37), 4))
+    planned = len(loader)
+    next(iter(resize.batches(loader)))
+    words = f"left after 1 of {planned} batches, and this one is not the rest"
+    with pytest.warns(UserWarning, match=words):
+        second = epoch(resize, loader)
+    plan, first = resize.plan, resize.plan.epoch_start(1)
+    assert [len(numbers) for _, numbers in second] == [
+        plan.batch_at(step) for step in range(first, plan.epoch_start(2))
+    ]
+
+
 def test_a_plan_that_does_not_grow() -> None:
     resize = make_run(20, Grow(4, batch=4))
     assert resize.grown_plan is None
@@ -369,7 +383,7 @@ class TestRefused:
             ),
             (
                 {"merge": True},
-                r"merge=True merges the batches of an accumulation window",
+                r"leave out merge=, or accumulate gradients",
             ),
         ],
     )

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from upsize.loading import sized
 from upsize.loading._copies._settings import sizes_of
 from upsize.loop import ProgressiveResize
-from upsize.schedule import MultiScale, Phases, Ramp
+from upsize.schedule import Grow, MultiScale, Phases, Ramp, Size
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker")
 
@@ -87,6 +87,16 @@ def test_copies_after_a_ramp_count_its_steps() -> None:
     before = Phases(phases=[(0, 100), ("90%", 224)])
     plan = MultiScale(sizes=[64, 200, 224], before=before).plan(total_steps=1000)
     assert [size.width for size in sizes_of(plan, most=1)] == [100]
+
+
+def test_copies_of_batches_that_grow_count_their_images() -> None:
+    phases = Phases(phases=[(0, 64), ("50%", 128), ("65%", 224)])
+    batch = Grow(1024, batch=64)
+    plan = phases.plan(epochs=20, samples_per_epoch=6400, batch_size=batch)
+    assert plan.plain is not None
+    # In as many steps the small images are fewer than those of 128 pixels.
+    assert plan.steps_by_size[Size(64, 64)] < plan.steps_by_size[Size(128, 128)]
+    assert sizes_of(plan, most=1) == sizes_of(plan.plain, most=1) == ((64, 64),)
 
 
 def test_copies_of_sizes_of_several_aspect_ratios_cover_them_all() -> None:

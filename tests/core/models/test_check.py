@@ -416,3 +416,20 @@ def test_common_multiple_needs_two_that_work_and_one_that_does_not() -> None:
     assert common_multiple({Size(64, 64): True, Size(96, 96): True}) is None
     tried = {Size(64, 64): True, Size(96, 96): True, Size(128, 128): False}
     assert common_multiple(tried) is None
+
+
+@pytest.mark.parametrize(
+    "output",
+    [3.0, None, {"loss": torch.tensor(0.5)}],
+    ids=["float", "none", "detached"],
+)
+def test_a_forward_without_a_gradient_does_not_work_backward(output: Any) -> None:
+    sample = torch.rand(2, 3, 64, 64)
+    plan = Phases(phases=[(0, 64)], final_size=64).plan(total_steps=4)
+    report = check(nn.Conv2d(3, 2, 3), plan, sample, forward=lambda *_: output, reach=1)
+    assert not report.ok
+    assert "forward must return the loss, or an output of the model" in str(report)
+    only = check(
+        nn.Conv2d(3, 2, 3), plan, sample, forward=lambda *_: output, backward=False
+    )
+    assert only.ok

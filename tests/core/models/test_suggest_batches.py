@@ -147,6 +147,7 @@ def test_a_share_of_what_a_cpu_has_says_nothing() -> None:
     ("settings", "text"),
     [
         ({"most": 0}, "most must be a whole number"),
+        ({"most": None}, "most must be a whole number"),
         ({"weight_copies": -1}, "weight_copies must be a whole number from 0"),
         ({"weight_copies": 1.5}, "weight_copies must be a whole number from 0"),
         ({"weight_copies": True}, "weight_copies must be a whole number from 0"),

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
 from upsize.plot import STYLES, batch
+from upsize.plot._pictures import pictures
 from upsize.resize import Resizer
 from upsize.schedule import Ramp
 
@@ -44,6 +45,17 @@ def test_at_most_so_many_stages_with_the_first_and_the_last() -> None:
     assert titles == ["16x16", "32x32"]
     figure = batch(torch.zeros(1, 3, 64, 64), long, stages=3)
     assert [ax.get_title("left") for ax in figure.axes] == ["32x32", "48x48", "64x64"]
+
+
+def test_windows_are_those_of_the_first_step_at_each_size() -> None:
+    images = torch.rand(1, 1, 32, 64)
+    resizer = Resizer(mode="crop", seed=4)
+    figure = batch(images, PLAN, resizer=resizer)
+    assert [stage.start for stage in PLAN.stages] == [0, 20, 30]
+    for ax, (start, _, size) in zip(figure.axes, PLAN.stages, strict=True):
+        cut = resizer(images, size, step=start)
+        expected = pictures(cut, size, size, None, 1)[0].image
+        assert np.array_equal(ax.images[0].get_array(), expected)
 
 
 PLAN_OF_32 = Ramp(final_size=32, increase_by=16).plan(total_steps=40)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from upsize.plot import plot_batch_sizes, plot_sizes
@@ -41,3 +43,12 @@ def test_a_plan_without_batches_is_refused() -> None:
     plan = RAMP.plan(total_steps=9)
     with pytest.raises(ValueError, match="'steps' does not know its batches"):
         plot_batch_sizes({"steps": plan})
+    with pytest.raises(ValueError, match="the plan does not know its batches"):
+        plot_batch_sizes(plan)
+
+
+@pytest.mark.parametrize("draw", [plot_batch_sizes, plot_sizes])
+@pytest.mark.parametrize("given", [RAMP, {"a": PLAN, "b": RAMP}, [PLAN], None])
+def test_what_is_no_plan_is_refused(draw: Any, given: Any) -> None:
+    with pytest.raises(TypeError, match=r"plans must be a Plan or .* makes a plan"):
+        draw(given)

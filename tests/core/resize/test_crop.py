@@ -386,11 +386,6 @@ def test_a_dataset_that_cuts_its_images_alone_is_refused() -> None:
         run_cutting(masks=False)
 
 
-def test_a_sized_loader_that_would_shrink_is_refused() -> None:
-    with pytest.raises(ValueError, match="a sized loader shrinks images"):
-        run_cutting(masks=True, set_size=None)
-
-
 def ignore(dataset: Any, size: Size) -> None: ...
 
 

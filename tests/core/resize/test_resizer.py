@@ -7,6 +7,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+from collections import UserList
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -302,6 +303,12 @@ def test_sizes_are_checked():
     for sizes in ({"size": 0.5}, {"size": 8, "full": 0}):
         with pytest.raises(ValueError, match="whole number of at least 1"):
             Resizer()(images(), **sizes)
+
+
+def test_images_named_in_a_list_of_a_library() -> None:
+    batch = {"a": torch.rand(2, 3, 8, 8), "b": torch.rand(2, 3, 8, 8)}
+    small = Resizer(images=UserList(["a", "b"]))(batch, 4)
+    assert small["a"].shape == small["b"].shape == (2, 3, 4, 4)
 
 
 @pytest.mark.parametrize(

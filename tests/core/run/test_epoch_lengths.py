@@ -121,7 +121,7 @@ def stop_at(most: int, batches: Iterable[Any]) -> Iterator[Any]:
 def test_epochs_that_break_before_the_planned_end(schedule: Any) -> None:
     """As with steps_per_epoch=len(loader): it grows, and says what to give."""
     resize, seen = made(schedule, batches=100), []
-    words = "left after 5 of steps_per_epoch=100 batches, and this one has 100"
+    words = "left after 5 of 100 batches, and this one is not the rest"
     with pytest.warns(UserWarning, match=words) as caught:  # noqa: PT031 - the loop
         for _ in range(4):
             for n, batch in enumerate(resize.batches(loader(100))):
@@ -130,9 +130,7 @@ def test_epochs_that_break_before_the_planned_end(schedule: Any) -> None:
                     break
     assert seen == [16] * 10 + [24] * 5 + [32] * 5
     assert len(caught) == 1
-    assert "give the batches that they train on as steps_per_epoch" in str(
-        caught[0].message
-    )
+    assert "give what they train on as steps_per_epoch" in str(caught[0].message)
 
 
 def test_the_rest_of_an_epoch_that_was_left_is_its_rest() -> None:

@@ -13,7 +13,8 @@ import torch
 from torchvision import tv_tensors
 
 from upsize.resize import Resizer
-from upsize.run._joined import Images, images_of, joined
+from upsize.run._joined import images_of, joined
+from upsize.run._per_image import Images
 
 
 class Named(NamedTuple):
@@ -217,3 +218,54 @@ def test_images_without_a_batch_dimension() -> None:
         ValueError, match=r"has no batch dimension \(shape \(3, 8, 8\)\)"
     ):
         images_of({"image": torch.rand(3, 8, 8)}, Resizer())
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [torch.tensor([0, 1]), torch.tensor([2, 3])],  # as torch collates two labels
+        (torch.tensor([0, 1]), torch.tensor([2, 3])),
+        [("a", "b"), ("c", "d")],  # as torch collates two strings
+        [["a", "b"], ["c", "d"]],
+        [np.zeros(2), np.zeros(2)],
+        {"shape": [torch.tensor([8, 8]), torch.tensor([9, 9])]},
+    ],
+)
+def test_a_list_that_may_be_of_images_or_of_kinds_is_refused(lists: Any) -> None:
+    with pytest.raises(ValueError, match="either an item for each of the 2 images, or"):
+        both([images(0), lists], [images(2), lists])
+
+
+def test_a_batch_of_one_image() -> None:
+    one, other = ([images(n, 1), [torch.tensor([n])]] for n in range(2))
+    with pytest.raises(ValueError, match=r"either an item for each of the 1 images"):
+        both(one, other)
+
+
+def test_a_later_batch_tells_that_a_list_is_of_images() -> None:
+    def batch(*objects: int) -> Any:
+        return [images(0), [torch.zeros(n, 4) for n in objects]]
+
+    assert len(both(batch(2, 2), batch(2, 1))[1]) == 4
+    # Items that are no rows, either.
+    sizes = [images(0), [{"size": (8, 8)}, {"size": (8, 8)}]]
+    assert len(both(sizes, sizes)[1]) == 4
+
+
+@pytest.mark.parametrize("number", [2, torch.tensor(2), torch.tensor([2]), np.int64(2)])
+def test_a_number_of_the_images_is_refused(number: Any) -> None:
+    def batch() -> Any:
+        return {"image": images(), "count": number}
+
+    with pytest.raises(
+        ValueError, match=r"count.* is 2, as many as a batch has images"
+    ):
+        both(batch(), batch())
+
+
+@pytest.mark.parametrize(
+    "number", [True, 2.0, 3, torch.tensor(2.0), torch.tensor(3), "2"]
+)
+def test_other_numbers_are_kept(number: Any) -> None:
+    new = both(*[{"image": images(n), "count": number} for n in (0, 2)])
+    assert new["count"] is number

@@ -509,3 +509,16 @@ def test_a_closure_that_is_not_complete() -> None:
         return inner
 
     assert make()() == 1
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+def test_nested_tensors_are_refused_by_name(layout: Any) -> None:
+    def collate(samples: Any) -> Any:
+        images = [torch.rand(3, SIDE, SIDE) for _ in samples]
+        return torch.nested.nested_tensor(images, layout=layout), torch.zeros(2)
+
+    loader: Any = DataLoader(range(4), 2, collate_fn=collate)  # type: ignore[arg-type]
+    resize = ProgressiveResize(Ramp(final_size=SIDE), total_steps=9)
+    with pytest.raises(TypeError, match=r"batch\[0\] is a nested tensor, whose images"):
+        next(iter(resize.batches(loader)))

@@ -15,6 +15,7 @@ from upsize.loading import sized
 from upsize.loop import ProgressiveResize
 from upsize.run import BatchCounter, Options, TrainingRun
 from upsize.run._merge import MicroBatch, micro_batches
+from upsize.run._waiting import WaitingBatches
 from upsize.schedule import Phases
 
 PHASES = Phases(phases=((0, 8), (2, 16)))
@@ -139,6 +140,37 @@ def test_a_limit_below_the_batch() -> None:
     run, counter = make_run(merge=1)
     with pytest.raises(ValueError, match=r"merge= allows 1 images .* has 2"):
         train(plain(), run, counter)
+
+
+@pytest.mark.parametrize(
+    ("merge", "sizes", "words"),
+    [
+        (True, (12, 16), "its smallest size 12x12 has more than half of the pixels"),
+        (8, (12, 16), "its smallest size 12x12 has more than half of the pixels"),
+        ({7: 4}, (8, 16), "it lists no size from 8x8 on, the smallest one"),
+    ],
+)
+def test_a_plan_in_which_nothing_is_merged(merge: Any, sizes: Any, words: str) -> None:
+    phases = Phases(phases=((0, sizes[0]), (0.5, sizes[1])))
+    run = TrainingRun(Options(phases, 16, merge=merge), BatchCounter(6, 4, 6), say=None)
+    with pytest.warns(UserWarning, match=f"merges nothing in this plan: {words}"):
+        run.train(plain(1)[0])
+    run.train(plain(1)[0])  # says it once
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_what_the_loss_is_taken_for_is_said_once(verbose: bool) -> None:
+    said: list[str] = []
+    phases = Phases(phases=((0, 8), (0.5, 16)))
+    options = Options(phases, 16, merge=True, verbose=verbose)
+    run = TrainingRun(options, BatchCounter(6, 4, 6), say=said.append)
+    waiting, about = WaitingBatches(run), []
+    for number in range(12):
+        waiting.add(run.train(plain(1)[0]), 4 - number % 4)
+        if number % 4 == 3:
+            waiting.take()
+        about = [text for text in said if "as is right for a mean over images" in text]
+        assert len(about) == (verbose and number >= 3)
 
 
 def test_batches_of_any_length() -> None:

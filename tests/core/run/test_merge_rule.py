@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upsize.run._merge_rule import MergeRule, groups, next_group
+from upsize.run._merge_rule import MergeRule, next_group
 from upsize.run._options import Options
 from upsize.schedule import Size
 
@@ -18,21 +18,13 @@ FULL = Size(64, 64)
 
 @given(st.integers(1, 200), st.integers(1, 60))
 def test_groups_are_few_and_as_equal_as_possible(window: int, most: int) -> None:
-    parts = list(groups(window, most))
+    parts: list[int] = []
+    while (left := window - sum(parts)) > 0:
+        parts.append(next_group(left, most))
     assert sum(parts) == window
     assert len(parts) == -(-window // most)
     assert max(parts) <= most
     assert max(parts) - min(parts) <= 1
-
-
-@given(st.integers(1, 200), st.integers(1, 60), st.data())
-def test_a_window_that_is_resumed_is_divided_as_before(
-    window: int, most: int, data: Any
-) -> None:
-    parts = list(groups(window, most))
-    done = data.draw(st.integers(0, len(parts) - 1))
-    rest = window - sum(parts[:done])
-    assert next_group(rest, most) == parts[done]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +59,10 @@ def test_the_most_batches(limit: Any, size: Size, images: int, most: int) -> Non
         (2.5, TypeError, r"not 2.5"),
         (None, TypeError, r"not None"),
         ({32: "many"}, TypeError, r"not \{32: 'many'\}"),
+        ({32: True}, TypeError, r"not \{32: True\}"),
+        ({}, ValueError, r"merge=\{\} lists no size"),
+        ({32: 8, (32, 32): 16}, ValueError, r"has the size 32x32 twice"),
+        ({"small": 8}, ValueError, r"merge=\{'small': 8\}: a size must be pixels"),
     ],
 )
 def test_what_it_cannot_be(limit: Any, error: type[Exception], text: str) -> None:

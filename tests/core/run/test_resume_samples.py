@@ -142,6 +142,15 @@ def test_sizes_never_shrink_and_the_run_finishes_as_planned(
         assert run.size_at(run.step_at(done_then)) == mine.final_size
 
 
+def test_a_saved_size_may_be_below_the_first_of_the_new_run() -> None:
+    """A share that lies between two steps is compared with the larger size."""
+    saved, mine, unit = plan(3, 1, 1), plan(4, Grow(12, batch=3), 2), "optimizer steps"
+    run = resumed(State(unit=unit, plan=saved), mine, unit, RAMP)
+    now = moved(1, saved, run)
+    assert saved.size_at(1) < run.size_at(0)
+    assert never_shrinking(run, saved, 1, now) == run
+
+
 def test_another_limit_continues_at_the_same_share_without_a_warning() -> None:
     was = plan(1000, Grow(256, batch=64))
     mine = plan(1000, Grow(128, batch=64))

@@ -189,3 +189,13 @@ def test_random_sizes() -> None:
     assert [after.plan.size_at(n) for n in range(40, 100)] == [
         before.plan.size_at(n) for n in range(40, 100)
     ]
+
+
+def test_of_as_many_steps_the_epochs_are_named() -> None:
+    saved = ProgressiveResize(RAMP, total_steps=400, steps_per_epoch=20)
+    with pytest.warns(
+        UserWarning, match="saved run has epochs of 20 steps and this one of 10:"
+    ):
+        ProgressiveResize(RAMP, total_steps=400, steps_per_epoch=10).load_state_dict(
+            saved.state_dict()
+        )

@@ -99,6 +99,14 @@ def test_a_forged_plan_is_refused(changed: dict[str, Any], message: str) -> None
         Plan(**dict(PLAN) | changed)
 
 
+@pytest.mark.parametrize("lr", ["sqr", "cosine", 3])
+def test_a_scale_of_learning_rates_that_is_not_known(lr: Any) -> None:
+    with pytest.raises(
+        ValidationError, match=f"'linear' or 'sqrt' or None, not {lr!r}"
+    ):
+        Grow(256, lr=lr)
+
+
 def test_a_forged_plain_plan_is_refused() -> None:
     plain = RAMP.plan(epochs=20, samples_per_epoch=1000, batch_size=64)
     with pytest.raises(ValidationError, match="steps_per_epoch must be 16"):

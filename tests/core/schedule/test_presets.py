@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Literal
 
 import pytest
 
@@ -71,6 +72,11 @@ def test_composer(recipe: tuple[float, float, float, int], width: int) -> None:
                 assert ours == round(exact) * m
                 differing.append(step)
         assert differing == COMPOSER_TIES.get((recipe, width, total), [])
+
+
+def test_a_misspelt_mode_of_composer() -> None:
+    with pytest.raises(ValueError, match="not 'epcoh'; did you mean 'epoch'"):
+        presets.composer(increase_mode="epcoh")  # type: ignore[arg-type]
 
 
 def test_composer_s_duration_in_epochs_changes_by_epoch() -> None:
@@ -253,6 +259,22 @@ def test_fastdinov2(epochs: int) -> None:
     assert plan.stages[0].stop == 3 * epochs  # of 4 epochs
 
 
+@pytest.mark.parametrize("initial", [70, 84])
+def test_clipa(initial: Literal[70, 84]) -> None:
+    samples = {initial: 12_811_670_000, 224: 524_288_000, 336: 131_072_000}
+    for final in (224, 336):
+        steps = 100_000
+        plan = presets.clipa(initial, final_size=final).plan(total_steps=steps)
+        stages = [plan.stages[n] for n in range(len(plan.stages))]
+        assert [stage.size.height for stage in stages] == sorted(
+            size for size in samples if size <= final
+        )
+        total = sum(count for size, count in samples.items() if size <= final)
+        for start, stop, size in stages:
+            share = samples[size.height] / total
+            assert stop - start == pytest.approx(share * steps, abs=1)
+
+
 def test_fastxtend_is_a_ramp() -> None:
     assert presets.fastxtend() == Ramp()
     epoch = presets.fastxtend(increase_mode="epoch", final_size=224)
@@ -275,6 +297,14 @@ def test_fastxtend_is_a_ramp() -> None:
         (lambda: presets.efficienttrain("vit"), "model must be one of"),
         (lambda: presets.autoprog(225), "not a multiple"),
         (lambda: presets.fastdinov2(225), "multiple"),
+        (
+            lambda: presets.clipa(112),
+            r"initial_size must be one of \[70, 84\], not 112",
+        ),
+        (
+            lambda: presets.clipa(final_size=225),
+            r"final_size must be one of \[224, 336\]",
+        ),
         (lambda: presets.composer(0), "initial_size"),
         (lambda: presets.composer(0.5, 0.9, 0.2), "comes before"),
     ],

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import warnings
+from collections import UserList
 from fractions import Fraction
 
 import pytest
 from pydantic import ValidationError
 
-from upsize.schedule import IncreaseMode, Plan, Ramp
+from upsize.schedule import Grow, IncreaseMode, MultiScale, Phases, Plan, Ramp, Size
 
 from_to = list[tuple[int, str]]
 
@@ -245,7 +246,10 @@ NAN, INF = float("nan"), float("inf")
         ("increase_by", -4, "at least 1"),
         ("increase_by", 4.0, "whole number"),
         ("increase_by", True, "whole number"),
-        ("increase_mode", "step", "'batch' or 'epoch'"),
+        ("increase_mode", "step", "must be 'batch' or 'epoch', not 'step'"),
+        ("increase_mode", "bacth", "not 'bacth'; did you mean 'batch'?"),
+        ("increase_mode", None, "must be 'batch' or 'epoch', not None"),
+        ("increase_mode", ["epoch"], "must be 'batch' or 'epoch', not"),
         ("multiple_of", 0, "at least 1"),
         ("multiple_of", (32,), r"\(height, width\)"),
         ("max_sizes", 1, "at least 2"),
@@ -274,6 +278,8 @@ def test_bad_fields_name_field_value_and_what_is_allowed(
         ({"initial_size": 256, "final_size": 224}, "is larger than final_size"),
         ({"initial_size": (256, 256), "final_size": 224}, "is larger than final_size"),
         ({"final_size": 225, "multiple_of": 32}, r"use \(224, 224\) or \(256, 256\)"),
+        ({"final_size": 224, "multiple_of": 500}, r": use \(500, 500\)"),
+        ({"final_size": (64, 224), "multiple_of": 96}, r": use \(96, 288\)"),
         ({"initial_size": 100, "final_size": 224, "multiple_of": 32}, "not a multiple"),
         (
             {"initial_size": (100, 100), "final_size": 224, "multiple_of": 32},
@@ -333,6 +339,21 @@ def test_a_misspelt_field_is_refused_with_the_one_that_is_meant(
     assert ("did you mean" in text) == (meant is not None)
     assert f"did you mean {meant}? Its fields are initial_size," in text or not meant
     assert len(text) < 1000
+
+
+def test_lists_of_a_library_are_lists() -> None:
+    """OmegaConf's, as Hydra passes them, are sequences of their own."""
+    size, first = UserList([64, 96]), UserList([32, 48])
+    assert Ramp(final_size=size, initial_size=first) == Ramp(  # type: ignore[arg-type]
+        final_size=(64, 96), initial_size=(32, 48)
+    )
+    phases = UserList([UserList([0, 64]), UserList([0.5, UserList([96, 128])])])
+    assert Phases(phases=phases) == Phases(phases=[(0, 64), (0.5, (96, 128))])
+    sizes = UserList([64, UserList([96, 96])])
+    assert MultiScale(sizes=sizes) == MultiScale(sizes=[64, (96, 96)])
+    limit = UserList([UserList([UserList([64, 64]), 256])])
+    assert Grow(limit) == Grow({64: 256})  # type: ignore[arg-type]
+    assert Ramp().plan(total_steps=9, final_size=size).final_size == Size(64, 96)  # type: ignore[arg-type]
 
 
 def test_a_schedule_is_one_already() -> None:

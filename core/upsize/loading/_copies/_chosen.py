@@ -31,18 +31,17 @@ def sizes_of(plan: Plan, most: int) -> tuple[Size, ...]:
     full = plan.final_size
     # Random sizes come in any order, and by their probability.
     small = sorted({*plan.sizes} - {full}, key=lambda size: (math.prod(size), size))
-    steps = dict.fromkeys(small, Fraction(0))
-    for stage in plan.stages:
-        for size, share in stage.weights.items():
-            if size != full:
-                steps[size] += (stage.stop - stage.start) * share
-    # Steps of the sizes before each.
-    before = [sum(steps[size] for size in small[:n]) for n in range(len(small) + 1)]
+    # The share of the images at the sizes before each.
+    shares = plan.share_by_size
+    before = [
+        sum((shares[size] for size in small[:n]), Fraction(0))
+        for n in range(len(small) + 1)
+    ]
 
     @cache
     def best(start: int, left: int) -> tuple[Fraction, tuple[Size, ...]]:
         """Return the pixels to read and the copies, for the sizes from ``start`` on."""
-        rest = Fraction(before[-1] - before[start]) * math.prod(full)
+        rest = (before[-1] - before[start]) * math.prod(full)
         choices: list[tuple[Fraction, tuple[Size, ...]]] = [(rest, ())]
         if left:
             for end in range(start, len(small)):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes
 import io
 import struct
+import sys
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +22,28 @@ __all__ = ["RawImage", "pack_pixels"]
 # Height, width, colours and the EXIF orientation.
 _HEAD = struct.Struct("<IIBB")
 _MODES = {1: "L", 3: "RGB"}
+# All memory from an address on, as a type for each length takes long to make, and stays.
+_MEMORY = ctypes.c_ubyte * sys.maxsize
 
 
 def pack_pixels(image: Image.Image, orientation: int) -> bytes:
     """Return the pixels of an image, grey or RGB, and their shape."""
     head = _HEAD.pack(*reversed(image.size), len(image.getbands()), orientation)
     return head + image.tobytes()
+
+
+@lru_cache(1 << 14)
+def _shape(head: bytes) -> tuple[Size, int, int]:
+    """Return the size, the colours and the EXIF orientation of pixels."""
+    try:
+        height, width, colours, orientation = _HEAD.unpack(head)
+    except struct.error as error:
+        raise ValueError("its pixels are cut short") from error
+    if colours not in _MODES or orientation not in (1, *TURNS):
+        raise ValueError(
+            f"it is said to have {colours} colours and the orientation {orientation}"
+        )
+    return Size(height, width), colours, orientation
 
 
 class RawImage:
@@ -52,18 +71,13 @@ class RawImage:
     ready = True
 
     def __init__(self, data: memoryview, *, exif: bool = False) -> None:
-        try:
-            height, width, self._colours, self.orientation = _HEAD.unpack_from(data)
-        except struct.error as error:
-            raise ValueError("its pixels are cut short") from error
-        self.stored = Size(height, width)
+        self.stored, self._colours, self.orientation = _shape(bytes(data[: _HEAD.size]))
         self._pixels = data[_HEAD.size :]
-        known = self._colours in _MODES and self.orientation in (1, *TURNS)
-        count = height * width * self._colours
-        if not (known and count and count == len(self._pixels)):
+        (height, width), count = self.stored, len(self._pixels)
+        if not count or height * width * self._colours != count:
             raise ValueError(
-                f"its {len(self._pixels)} bytes are not {height}x{width} pixels of "
-                f"{self._colours} colours with the orientation {self.orientation}"
+                f"its {count} bytes are not {height}x{width} pixels of "
+                f"{self._colours} colours"
             )
         self._turn = self.orientation if exif else 1
 
@@ -108,10 +122,12 @@ class RawImage:
         # Not torch.frombuffer of the data itself, which warns of memory that is only
         # to be read, once for all in the process.
         address = np.frombuffer(self._pixels, np.uint8).ctypes.data
-        bytes_ = (ctypes.c_ubyte * len(self._pixels)).from_address(address)
-        flat = torch.frombuffer(bytes_, dtype=torch.uint8)
-        pixels = flat.view(*self.stored, self._colours)
-        return pixels.expand(*self.stored, 3) if self._colours == 1 else pixels
+        bytes_: Any = _MEMORY.from_address(address)
+        flat = torch.frombuffer(bytes_, dtype=torch.uint8, count=len(self._pixels))
+        (height, width), colours = self.stored, self._colours
+        # The three colours of a grey pixel are the same byte.
+        strides = width * colours, colours, int(colours > 1)
+        return flat.as_strided((height, width, 3), strides)
 
     def png(self) -> bytes:
         """Return the image as a PNG file, with its EXIF orientation."""

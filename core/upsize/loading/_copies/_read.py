@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from upsize.loading._context import SampleSize, current_size
 from upsize.loading._copies._raw import RawImage
@@ -24,7 +25,10 @@ from upsize.schedule import Size
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["CopyLoader", "OpenCopy"]
+__all__ = ["CopiesOf", "CopyLoader", "OpenCopy"]
+
+# In a path that is not as os.path.abspath writes it; of other systems it is any path.
+_NOT_PLAIN = re.compile(r"/(?:[/.]|\Z)" if os.sep == "/" else "")
 
 
 class OpenCopy(NamedTuple):
@@ -37,6 +41,10 @@ class OpenCopy(NamedTuple):
     file: ImageFile | RawImage
     original: Size
     base: Size
+
+
+#: Finds the copies of an image by its path.
+CopiesOf: TypeAlias = "Callable[[str | PathLike[str]], Iterator[OpenCopy]]"
 
 
 @dataclass(frozen=True)
@@ -119,53 +127,61 @@ class CopyLoader:
         return self.__dict__ | {"_reader": None}
 
     @contextmanager
-    def copies(
-        self, path: str | PathLike[str], sample: SampleSize | None, *, exif: bool
-    ) -> Iterator[Iterator[OpenCopy]]:
-        """Give the copies that serve a sample, the smallest first.
+    def reading(self, sample: SampleSize | None, *, exif: bool) -> Iterator[CopiesOf]:
+        """Give what finds the copies of an image that serve a sample, the smallest first.
 
         They must be decoded inside of the block: their bytes are not copied.
 
         Args:
-            path: The original, in the folder of the originals.
             sample: Size of the sample, and the full size; ``None``: full size. Other
                 full sizes than that of the copies count in their ratio.
             exif: Whether to turn them as their EXIF orientation says.
 
         Raises:
-            ValueError: When the original lies elsewhere, the store is damaged, or has
-                been made again with or without ``full_copy``.
+            ValueError: When the store is damaged, or has been made again with or
+                without ``full_copy``; later, when an original lies in another folder.
         """
-        whole = os.path.abspath(path)  # noqa: PTH100 - as above
-        if not whole.startswith(self._root):
-            raise ValueError(
-                f"{shown(path)}: is not in {shown(self.source)}, of which these are the copies"
-            )
         at_full = sample is None or sample.size == sample.full
         if at_full and not self.full_copy:
-            yield iter(())
+
+            def none(path: str | PathLike[str]) -> Iterator[OpenCopy]:
+                self._name(path)
+                return iter(())
+
+            yield none
             return
-        name = whole[len(self._root) :].replace(os.sep, "/")
         reader = self._reader
         if reader is None or reader.closed or reader.pid != os.getpid():
             reader = open_reader(Path(self.target))
             object.__setattr__(self, "_reader", reader)
         self._check(reader)
+        sizes, read = reader.serving.sizes(sample), self._read
         with reader.begin() as transaction:
-            yield self._opened(path, name, reader, transaction, sample, exif=exif)
+            yield lambda path: read(path, reader, transaction, sizes, exif=exif)
 
-    def _opened(
+    def _name(self, path: str | PathLike[str]) -> str:
+        """Return the name that an original has in the store."""
+        whole, root = os.fspath(path), self._root
+        if not whole.startswith(root) or _NOT_PLAIN.search(whole):
+            whole = os.path.abspath(whole)  # noqa: PTH100 - as above
+            if not whole.startswith(root):
+                raise ValueError(
+                    f"{shown(path)}: is not in {shown(self.source)}, of which these are "
+                    "the copies"
+                )
+        return whole[len(root) :].replace(os.sep, "/")
+
+    def _read(
         self,
         path: str | PathLike[str],
-        name: str,
         reader: Reader,
         transaction: Any,
-        sample: SampleSize | None,
+        sizes: tuple[Size, ...],
         *,
         exif: bool,
     ) -> Iterator[OpenCopy]:
-        serving = reader.serving
-        for size in serving.sizes(sample):
+        name, serving = self._name(path), reader.serving
+        for size in sizes:
             value = reader.get(transaction, name, size)
             if value is None:
                 continue
@@ -197,8 +213,8 @@ class CopyLoader:
         """
         sample = current_size()
         if sample is not None or self.full_copy:
-            with self.copies(path, sample, exif=self.exif) as copies:
-                for copy in copies:
+            with self.reading(sample, exif=self.exif) as copies_of:
+                for copy in copies_of(path):
                     try:
                         return copy.file.rgb()
                     except ValueError as error:

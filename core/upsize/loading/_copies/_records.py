@@ -6,6 +6,7 @@ import hashlib
 import os
 import struct
 from enum import IntEnum
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -35,8 +36,10 @@ HEADER, IMAGE = b"upsize", b"i"
 _COPY = b"c"
 _SIZE = struct.Struct(">II")
 _STATE = struct.Struct("<Qq")
-# With the number of bytes, as LMDB believes what a damaged page says of it.
-_ORIGINAL = struct.Struct("<BIII")
+_ORIGINAL = struct.Struct("<BII")
+# The number of bytes, as LMDB believes what a damaged page says of it.
+_COUNT = struct.Struct("<I")
+_DATA = _ORIGINAL.size + _COUNT.size
 # LMDB's keys have up to 511 bytes.
 _LONGEST_NAME = 480
 _LONGEST_HEADER, _LONGEST_IMAGE = 65_536, 8192
@@ -112,7 +115,12 @@ def image_key(name: str) -> bytes:
 
 def copy_key(size: Size, name: str) -> bytes:
     """Return the key of an image's copy for samples of a size."""
-    return _COPY + _SIZE.pack(*size) + _identity(name)
+    return _prefix(size) + _identity(name)
+
+
+@lru_cache
+def _prefix(size: Size) -> bytes:
+    return _COPY + _SIZE.pack(*size)
 
 
 def pack_image(image: Found) -> bytes:
@@ -141,7 +149,7 @@ def unpack_image(key: bytes | memoryview, value: bytes | memoryview) -> Found:
 
 def pack_copy(encoding: Encoding, original: Size, data: bytes) -> bytes:
     """Return the value of a copy."""
-    return _ORIGINAL.pack(encoding, *original, len(data)) + data
+    return _ORIGINAL.pack(encoding, *original) + _COUNT.pack(len(data)) + data
 
 
 def unpack_copy(value: memoryview) -> Copy:
@@ -155,15 +163,21 @@ def unpack_copy(value: memoryview) -> Copy:
         >>> unpack_copy(memoryview(value))[:2]
         (<Encoding.PNG: 2>, Size(height=30, width=40))
     """
+    encoding, original = _original(bytes(value[: _ORIGINAL.size]))
+    count = int.from_bytes(value[_ORIGINAL.size : _DATA], "little")
+    if len(value) != _DATA + count:
+        raise ValueError(f"it has {len(value) - _DATA} bytes instead of {count}")
+    return Copy(encoding, original, value[_DATA:])
+
+
+@lru_cache(1 << 14)
+def _original(head: bytes) -> tuple[Encoding, Size]:
+    """Return the encoding of a copy, and the size of its original."""
     try:
-        encoding, height, width, count = _ORIGINAL.unpack_from(value)
+        encoding, height, width = _ORIGINAL.unpack(head)
         kind = Encoding(encoding)
     except (struct.error, ValueError) as error:
         raise ValueError("its record is not understood") from error
     if not height or not width:
         raise ValueError(f"its original is said to be {height}x{width}")
-    if len(value) != _ORIGINAL.size + count:
-        raise ValueError(
-            f"it has {len(value) - _ORIGINAL.size} bytes instead of {count}"
-        )
-    return Copy(kind, Size(height, width), value[_ORIGINAL.size :])
+    return kind, Size(height, width)

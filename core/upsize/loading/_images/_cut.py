@@ -9,7 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from upsize.resize._interpolate import Mode, interpolate
+from upsize.loading._images._resample import (
+    INTERPOLATIONS,
+    planes_of,
+    resample,
+    resampled,
+)
 from upsize.schedule import Size
 
 __all__ = [
@@ -21,15 +26,13 @@ __all__ = [
     "cut",
     "cut_centre",
     "cut_pixels",
-    "resample",
 ]
 
 Output: TypeAlias = Literal["pil", "tensor"]
 
 _PIL = {each.name.lower(): each for each in Image.Resampling}
-_TORCH: dict[str, Mode] = {"bilinear": "bilinear", "bicubic": "bicubic"}
 #: The interpolations that there are for each output.
-FILTERS = {"pil": tuple(_PIL), "tensor": tuple(_TORCH)}
+FILTERS = {"pil": tuple(_PIL), "tensor": tuple(INTERPOLATIONS)}
 
 
 class Pixels(Protocol):
@@ -90,17 +93,22 @@ def cut(
         share: The (height, width) of what is decoded as a share of the original's.
         how: The size and the kind of the result.
         reduction: What the sides of the pixels are divided by as they are decoded.
-        out: Where to put a tensor, as :func:`resample` takes it.
+        out: A tensor (1, 3, height, width) to fill, in any order of memory; ``None``: a
+            new one (3, height, width).
     """
     if how.output == "pil":
         return _cut_pil(pixels, crop, share, how, reduction)
-    return resample(cut_pixels(pixels, crop, share, reduction), how, out)
+    planes = cut_pixels(pixels, crop, share, reduction)
+    if out is None:
+        return _own(resampled(planes, how.size, how.interpolation)[0])
+    resample(planes, how.size, how.interpolation, out)
+    return out
 
 
 def cut_pixels(
     pixels: Pixels, crop: Crop, share: tuple[float, float], reduction: int = 1
 ) -> Tensor:
-    """Return the whole pixels of a crop, for :func:`resample`: a view of those there are.
+    """Return the whole pixels of a crop as (1, 3, height, width): those there are.
 
     Args:
         pixels: The original, or a copy of it.
@@ -110,20 +118,9 @@ def cut_pixels(
     """
     whole = pixels.tensor(reduction)
     (height, width, _), (top, left) = whole.shape, pixels.margin(reduction)
-    rows = _range(height, crop.top, crop.height, share[0], top)
-    columns = _range(width, crop.left, crop.width, share[1], left)
-    return whole[None, rows, columns]
-
-
-def resample(part: Tensor, how: Cut, out: Tensor | None = None) -> Tensor:
-    """Resample pixels to a uint8 tensor (3, height, width).
-
-    Args:
-        part: uint8 (1, height, width, 3), a part of an image, which is only read.
-        how: The size and the kind of the result.
-        out: A tensor of that size to fill, in any order of memory; ``None``: a new one.
-    """
-    return _given(_resampled(part, how.size, how.interpolation), out)
+    first_row, rows = _range(height, crop.top, crop.height, share[0], top)
+    first_column, columns = _range(width, crop.left, crop.width, share[1], left)
+    return planes_of(whole, first_row, first_column, rows, columns)
 
 
 def cut_centre(
@@ -137,39 +134,32 @@ def cut_centre(
         pixels: The original.
         whole: The size that it is resampled to.
         how: The size of the centre, and its kind.
-        out: Where to put a tensor, as :func:`resample` takes it.
+        out: As for :func:`cut`.
     """
     (height, width), (down, across) = whole, how.size
     top, left = round((height - down) / 2), round((width - across) / 2)
     if how.output == "pil":
         image = pixels.rgb().resize((width, height), _PIL[how.interpolation])
         return image.crop((left, top, left + across, top + down))
-    resized = _resampled(pixels.tensor()[None], whole, how.interpolation)
-    return _given(resized[:, top : top + down, left : left + across], out)
+    rgb = pixels.tensor()
+    planes = planes_of(rgb, 0, 0, *rgb.shape[:2])
+    resized = resampled(planes, whole, how.interpolation)
+    centre = resized[:, :, top : top + down, left : left + across]
+    return _own(centre[0]) if out is None else out.copy_(centre)
 
 
-def _resampled(part: Tensor, size: Size, interpolation: str) -> Tensor:
-    if part.stride(-1) == 0:  # grey, for which torch's kernel takes twice as long
-        part = part.contiguous()
-    # torch's kernel for channels_last, which it tells by 4-D strides, is the fastest.
-    planes = part.permute(0, 3, 1, 2)
-    return interpolate(planes, size, _TORCH[interpolation], antialias=True)[0]
-
-
-def _given(made: Tensor, out: Tensor | None) -> Tensor:
-    if out is not None:
-        return out.copy_(made)
+def _own(made: Tensor) -> Tensor:
     # Never a view of pixels that are only lent, as where they have the size already.
     return made.clone(memory_format=torch.contiguous_format)
 
 
 def _range(
     side: int, begin: float, length: float, share: float, margin: float
-) -> slice:
-    """Return the whole pixels of a side that are nearest to a crop's."""
+) -> tuple[int, int]:
+    """Return the first of the pixels of a side that are nearest to a crop's, and their number."""
     first = min(side - 1, round(margin + begin * share))
     last = round(margin + (begin + length) * share)
-    return slice(first, min(side, max(first + 1, last)))
+    return first, max(1, min(side, last) - first)
 
 
 def _cut_pil(

@@ -91,8 +91,8 @@ def open_image(
     pixels, before the resize.
 
     Args:
-        path: An image file of any kind that Pillow knows; or its bytes, or an open file,
-            as streams hold them. Grey, palettes, CMYK,
+        path: An image file of any kind that Pillow knows; or its bytes, also in an array
+            or a tensor of uint8, or an open file, as streams hold them. Grey, palettes, CMYK,
             transparency and more than 8 bits become RGB as by Pillow's ``convert``:
             16 bits are cut off to white, as by ImageFolder's loader.
         exif: Whether to turn it as its EXIF orientation says, which ImageFolder's
@@ -113,6 +113,7 @@ def open_image(
         get that in the image; ``image.info["upsize_scale"]`` has it in any case.
 
     Raises:
+        TypeError: When it is neither a path, nor bytes, nor a file; says what to give.
         OSError: When there is no such file, or it must not be read.
         ValueError: When it is no image, or is damaged, or ``cover`` is no side; names
             the path, or the value.

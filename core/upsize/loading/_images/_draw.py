@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 
 from upsize.loading._images._cut import Crop
+from upsize.loading._images._numbers import Numbers, OneByOne
 from upsize.schedule import Size
 
 __all__ = ["draw_crop"]
@@ -16,7 +17,10 @@ _TRIES = 10
 
 
 def draw_crop(
-    image: Size, scale: tuple[float, float], ratio: tuple[float, float]
+    image: Size,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    numbers: Numbers | None = None,
 ) -> Crop:
     """Draw the crop of torchvision's ``RandomResizedCrop`` with torch's random numbers.
 
@@ -24,6 +28,7 @@ def draw_crop(
         image: Size of the image in pixels.
         scale: Least and most share of the image's area.
         ratio: Least and most aspect ratio, width / height.
+        numbers: Where the random numbers come from; ``None``: :class:`OneByOne`.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -33,17 +38,17 @@ def draw_crop(
     height, width = image
     area = height * width
     low, high = _logarithms(ratio, torch.get_default_dtype())
+    if numbers is None:
+        numbers = OneByOne()
     # The same calls of the generator, and the same float32, as torchvision's.
-    drawn = torch.empty(1)
     for _ in range(_TRIES):
-        target = area * drawn.uniform_(*scale).item()
-        aspect = drawn.uniform_(low, high).exp_().item()
+        target = area * numbers.uniform(*scale)
+        aspect = numbers.exp_uniform(low, high)
         across = round(math.sqrt(target * aspect))
         down = round(math.sqrt(target / aspect))
         if 0 < across <= width and 0 < down <= height:
-            place = torch.empty(1, dtype=torch.int64)
-            top = int(place.random_(0, height - down + 1).item())
-            left = int(place.random_(0, width - across + 1).item())
+            top = numbers.below(height - down + 1)
+            left = numbers.below(width - across + 1)
             return Crop(top, left, down, across)
     return _central(image, ratio)
 

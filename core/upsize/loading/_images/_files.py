@@ -30,6 +30,7 @@ __all__ = [
     "SUFFIXES",
     "TURNS",
     "ImageFile",
+    "unreadable",
 ]
 
 #: Names of the image files in a folder: those of torchvision's ImageFolder, and .jpe,
@@ -61,7 +62,8 @@ TURNS = {
 }
 
 
-def _unreadable(path: str | PathLike[str], error: Exception) -> ValueError:
+def unreadable(path: str | PathLike[str], error: Exception) -> ValueError:
+    """Return the error of a file that cannot be decoded, which names it."""
     # Pillow's own words name the object that reads the file.
     unknown = isinstance(error, UnidentifiedImageError)
     why = "its format is not known" if unknown else error
@@ -123,7 +125,7 @@ class ImageFile:
         try:
             return Image.open(file, formats=self._formats)
         except Exception as error:  # Pillow's decoders raise errors of every kind
-            raise _unreadable(self._path, error) from error
+            raise unreadable(self._path, error) from error
 
     @property
     def size(self) -> Size:
@@ -152,7 +154,7 @@ class ImageFile:
         try:
             number = image.getexif().get(ORIENTATION, 1)
         except Exception as error:
-            raise _unreadable(self._path, error) from error
+            raise unreadable(self._path, error) from error
         return number if number in TURNS else 1
 
     @property
@@ -213,4 +215,4 @@ class ImageFile:
                 )
             return image.convert("RGB")
         except Exception as error:  # Pillow's decoders raise errors of every kind
-            raise _unreadable(self._path, error) from error
+            raise unreadable(self._path, error) from error

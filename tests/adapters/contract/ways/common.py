@@ -39,6 +39,8 @@ class Job:
 
     folder: Path
     data: Dataset[Any] = field(default_factory=labelled)
+    batch: int = BATCH
+    ranks: int = 1
     epochs: int = 4
     accumulate: int = 1
     merge: Any = False
@@ -68,25 +70,43 @@ class Job:
     save_failed: bool = False  # what the error has left
     kept: Callable[[int, Path], None] | None = None  # told of each whole checkpoint
     resume: Path | None = None
+    before: Job | None = None  # the run that it resumes; None: one like this
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch, in each process."""
+        count = len(self.data) if hasattr(self.data, "__len__") else BATCH * BATCHES
+        return -(-count // (self.batch * self.ranks))
 
     def loaded(
         self, skip: int = 0, data: Dataset[Any] | None = None
     ) -> DataLoader[Any]:
-        """Return the batches of an epoch, or what is left of them; or of other data."""
+        """Return the batches of an epoch, or what is left of them; or of other data.
+
+        Args:
+            skip: Batches that are done.
+            data: The other data.
+        """
         data = self.data if data is None else data
         if skip:
-            data = Subset(data, range(skip * BATCH, len(data)))  # type: ignore[arg-type]
+            data = Subset(data, range(skip * self.batch, len(data)))  # type: ignore[arg-type]
         # Its own generator: to iterate draws nothing from the global one.
-        return DataLoader(data, BATCH, generator=torch.Generator())
+        return DataLoader(data, self.batch, generator=torch.Generator())
 
     def validation(self) -> Dataset[Any]:
         """Return the validation images."""
         return self.data if self.valid_side == 32 else labelled(self.valid_side)
 
     def position(self, step: int) -> tuple[int, int]:
-        """Return the epoch and the batch in it that follow so many optimizer steps."""
-        epoch, window = divmod(step, -(-BATCHES // self.accumulate))
-        return epoch, window * self.accumulate
+        """Return the epoch and the batch in it that follow steps of the run before."""
+        was = self.before or self
+        epoch, windows = divmod(step, -(-was.batches // was.accumulate))
+        if self.before is None:
+            return epoch, windows * self.accumulate
+        # As many samples as are done, in whole batches.
+        theirs, mine = (len(job.data) for job in (was, self))  # type: ignore[arg-type]
+        done = windows * was.accumulate * was.batch
+        return epoch, done * mine // (theirs * self.batch)
 
 
 @dataclass
@@ -144,6 +164,8 @@ class Way(ABC):
     name: ClassVar[str]
     #: What its plan counts, where a window has more than one batch.
     unit: ClassVar[Literal["optimizer steps", "batches"]] = "optimizer steps"
+    #: What it continues at where an epoch has other steps than before.
+    resumes_at: ClassVar[Literal["epoch", "step"]] = "epoch"
     #: Where the labels are in its batches.
     labels: ClassVar[str | int] = 1
     #: What it has no part in, and why.

@@ -10,7 +10,7 @@ from fastai.callback.training import GradientAccumulation
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from tests.adapters.contract.ways.common import BATCH, BATCHES, Job, Trained, Way
+from tests.adapters.contract.ways.common import Job, Trained, Way
 from tests.adapters.contract.ways.loop import momenta
 from tests.adapters.contract.ways.net import Net
 from torch.utils.data import IterableDataset
@@ -40,10 +40,10 @@ class Watch(Callback):
         names = list(recorder.metric_names)[1:-1]
         if "size" in names:
             row = recorder.values[-1]
-            self.done.report(self.epoch * BATCHES, row[names.index("size")])
+            self.done.report(self.epoch * self.job.batches, row[names.index("size")])
         if self.job.save_every:
             path = self.learn.save(self.job.folder / str(epoch))
-            self.done.keep(epoch * BATCHES, path)
+            self.done.keep(epoch * self.job.batches, path)
         if epoch == self.job.stop_after:
             raise CancelFitException
 
@@ -66,7 +66,7 @@ class Fastai(Way):
     def learner(self, job: Job, net: Net, done: Trained) -> Any:
         cbs: list[Any] = [Watch(job, done)]
         if job.accumulate > 1:
-            cbs.append(GradientAccumulation(job.accumulate * BATCH))
+            cbs.append(GradientAccumulation(job.accumulate * job.batch))
         for _ in range(job.upsize + job.twice):
             self.resize = ProgressiveResize(
                 schedule=job.schedule, final_size=job.final_size,

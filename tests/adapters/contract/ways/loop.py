@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from tests.adapters.contract.ways.common import BATCHES, Job, Trained, Way
+from tests.adapters.contract.ways.common import Job, Trained, Way
 from tests.adapters.contract.ways.net import Net
 
 from upsize.loading import sized
@@ -36,7 +36,7 @@ class Loop(Way):
         resize: Any = None
         if job.upsize:
             resize = ProgressiveResize(
-                job.schedule, epochs=job.epochs, steps_per_epoch=BATCHES,
+                job.schedule, epochs=job.epochs, steps_per_epoch=job.batches,
                 accumulate=job.accumulate, merge=job.merge, final_size=job.final_size,
                 resizer=self.resizer(job), follow=follow,
             )  # fmt: skip
@@ -105,7 +105,7 @@ class _Run:
         for number, (images, labels) in enumerate(batches, first + 1):
             self.report()
             weight = 1 / job.accumulate
-            ends = number % job.accumulate == 0 or number == BATCHES
+            ends = number % job.accumulate == 0 or number == job.batches
             if job.merge:
                 weight, ends = self.resize.loss_weight, self.resize.ends_window
             torch.autograd.backward(net.loss(net(images), labels) * weight)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from tests.adapters.contract.ways.common import BATCH, Job, Trained, Way
+from tests.adapters.contract.ways.common import Job, Trained, Way
 from tests.adapters.contract.ways.loop import momenta
 from tests.adapters.contract.ways.net import Net
 from torch import Tensor, nn
@@ -46,7 +46,7 @@ class Plain(Trainer):
     def get_train_dataloader(self) -> Any:
         loader: Any = DataLoader(
             self.train_dataset,
-            BATCH,
+            self.args.per_device_train_batch_size,
             collate_fn=_named,
             generator=torch.Generator(),  # type: ignore[arg-type]
         )
@@ -79,7 +79,7 @@ class Watch(TrainerCallback):
 class Transformers(Way):
     """``upsize.transformers``."""
 
-    name, labels = "transformers", "labels"
+    name, labels, resumes_at = "transformers", "labels", "step"
     lacks: ClassVar = {
         "sized elsewhere": "the Trainer sizes its own loader",
         "state after an error": "a Trainer saves nothing after an error",
@@ -90,7 +90,7 @@ class Transformers(Way):
     def trainer(self, job: Job, net: Net, done: Trained) -> Any:
         args = TrainingArguments(
             str(job.folder), num_train_epochs=job.epochs, use_cpu=True,
-            per_device_train_batch_size=BATCH, per_device_eval_batch_size=BATCH,
+            per_device_train_batch_size=job.batch, per_device_eval_batch_size=job.batch,
             gradient_accumulation_steps=job.accumulate, max_grad_norm=0.0,
             report_to="none", disable_tqdm=True, logging_steps=1000,
             save_strategy="steps" if job.save_every else "no",

@@ -1,0 +1,71 @@
+"""The steps of the epochs that a framework counts, in a run that another one continues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+__all__ = ["EpochSteps", "ResumedEpochs"]
+
+
+class EpochSteps(NamedTuple):
+    """The steps that a plan has for the epoch that a framework is in.
+
+    Attributes:
+        first: Its first step.
+        stop: The first step of the next one.
+        begins: Whether the next batch is the first one of the epoch.
+    """
+
+    first: int
+    stop: int
+    begins: bool
+
+
+class ResumedEpochs:
+    """Keeps each epoch of a resumed run at the steps that its plan has for it.
+
+    A framework that resumes an epoch with batches of another size may train on more or
+    fewer of them than are left. Further ones belong to the last step of their epoch,
+    and the next epoch begins with its own first step.
+
+    Args:
+        now: Returns the steps of the current epoch, as the framework counts epochs.
+
+    Example:
+        >>> epochs = [EpochSteps(5, 10, False), EpochSteps(10, 15, True)]
+        >>> resumed = ResumedEpochs(lambda: epochs[0])
+        >>> resumed.step(8), resumed.step(12)
+        (8, 9)
+        >>> del epochs[0]
+        >>> resumed.step(13), resumed.step(14)
+        (10, 10)
+    """
+
+    def __init__(self, now: Callable[[], EpochSteps]) -> None:
+        self._now = now
+        self._first: int | None = None
+        # To add to the steps of the framework's epochs, and to those that it counts.
+        self._later = self._more = 0
+
+    def align(self, first: int) -> None:
+        """Note the plan's first step of this epoch, where a plan began with a later one."""
+        self._later = first - self._now().first
+
+    def step(self, counted: int) -> int:
+        """Return the step of the plan.
+
+        Args:
+            counted: The step as the framework counts it since it resumed.
+        """
+        now = self._now()
+        if now.begins or self._first not in (None, now.first):
+            self._more = now.first + self._later - counted
+        self._first = now.first
+        return self.within(counted)
+
+    def within(self, counted: int) -> int:
+        """Return the step of the plan for another batch of the same epoch."""
+        now = self._now()
+        step = counted + self._more - self._later
+        return min(max(step, now.first), now.stop - 1) + self._later

@@ -1,0 +1,1 @@
+"""What progressive training gives on a task that needs its resolution."""
