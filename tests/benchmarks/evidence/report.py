@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from tests.benchmarks.evidence.task import Parts
 from tests.benchmarks.evidence.train import ARRANGEMENTS, BATCH_SIZE
+from tests.benchmarks.figures import around_figures, markdown
 
 from upsize.plot import save
 from upsize.plot._style import axes, style
@@ -34,7 +35,6 @@ __all__ = [
 FULL, SHORTER = "full size", "full size, shorter"
 PROGRESSIVE, LONGER = "progressive", "progressive, longer"
 
-_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 _HEAD = ("trained on", "epochs", "CPU time", "cells that are right")
 
 Found = dict[str, Any]
@@ -112,8 +112,7 @@ def table(found: Found) -> str:
     rows = [
         _row(name, runs) for name in _names(found) if (runs := of(found["runs"], name))
     ]
-    rule = ("---", *["---:"] * (len(_HEAD) - 1))
-    return "\n".join(f"| {' | '.join(row)} |" for row in (_HEAD, rule, *rows))
+    return markdown([_HEAD, *rows])
 
 
 def insert(page: str, found: Found) -> str:
@@ -122,11 +121,8 @@ def insert(page: str, found: Found) -> str:
     Raises:
         ValueError: When the page lacks a mark.
     """
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(f"the page needs {_BEGIN} and, after it, {_END}")
-    return f"{before}{_BEGIN}\n\n{table(found)}\n\n{_END}{after}"
+    before, after = around_figures(page)
+    return f"{before}\n\n{table(found)}\n\n{after}"
 
 
 def draw(path: Path, found: Found) -> None:

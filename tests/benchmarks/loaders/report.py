@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.figures import around_figures, markdown
 from tests.benchmarks.loaders.measure import Measured
 from tests.benchmarks.loaders.setting import BATCH, SCALE
 from tests.benchmarks.loaders.ways import BOUND
@@ -25,7 +26,6 @@ _PACKAGES = (
 FASTEST = "the fastest of upsize at each size"
 
 _WIDTH = 99  # columns of the page
-_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 def _versions() -> Iterator[tuple[str, str]]:
@@ -172,12 +172,6 @@ def tables(found: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _markdown(rows: Iterator[list[str]]) -> str:
-    head, *lines = rows
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines))
-
-
 def _sentences(found: dict[str, Any]) -> Iterator[str]:
     """Yield what the figures depend on."""
     told = found["about"]
@@ -199,15 +193,12 @@ def insert(page: str, found: dict[str, Any]) -> str:
     Raises:
         ValueError: When the page lacks a mark.
     """
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(f"the page needs {_BEGIN} and, after it, {_END}")
+    before, after = around_figures(page)
     parts = [
-        _BEGIN,
-        _markdown(_rows(found, "cpu")),
-        _markdown(_shares(found)),
+        before,
+        markdown(_rows(found, "cpu")),
+        markdown(_shares(found)),
         "\n".join(textwrap.fill(each, _WIDTH) for each in _sentences(found)),
-        _END,
+        after,
     ]
-    return before + "\n\n".join(part for part in parts if part) + after
+    return "\n\n".join(part for part in parts if part)
