@@ -58,7 +58,7 @@ def test_what_a_plan_achieves() -> None:
 
 
 def test_batches_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = Trainer("tiny ResNet", 64, torch.device("cpu"), compiled=False)
+    trainer = Trainer("tiny ResNet", 64, torch.device("cpu"), "eager")
     step = trainer.step
 
     def limited(found: tuple[torch.Tensor, torch.Tensor]) -> None:

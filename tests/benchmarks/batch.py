@@ -65,7 +65,7 @@ def table(
 
 
 def run(args: Any) -> dict[str, Any]:
-    """Measure all of it, print a table for each model, and return what was found."""
+    """Measure all of it, write it, and print a table for each model."""
     plan = plan_of(args.sizes)
     ratio = math.prod(plan.final_size) / math.prod(plan.sizes[0])
     ways = {
@@ -81,9 +81,9 @@ def run(args: Any) -> dict[str, Any]:
     print(", ".join(f"{key} {value}" for key, value in found["about"].items()))
     print(f"theoretical maximum of the schedule: {1 - plan.pixel_share:.1%}")
     for name in args.models:
-        for compiled in args.modes:
+        for mode in args.modes:
             torch.compiler.reset()
-            trainer = Trainer(name, args.sizes[-1], args.device, compiled=compiled)
+            trainer = Trainer(name, args.sizes[-1], args.device, mode)
             points = measure(trainer, sorted(cases), args.rounds, args.steps)
             print(f"\n{name}, {trainer.mode}: images per second (images in a batch)")
             print(table(plan, points, ways), flush=True)
@@ -91,6 +91,7 @@ def run(args: Any) -> dict[str, Any]:
             found["models"].append(
                 {"model": name, "mode": trainer.mode, "points": rows}
             )
+            write(args.json, found)  # what is measured is kept, whatever comes
             del trainer
     return found
 
@@ -102,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = options(parser, argv)
     if args.tiny:
         args.batches = [2, 8]
-    write(args.json, run(args))
+    run(args)
 
 
 if __name__ == "__main__":

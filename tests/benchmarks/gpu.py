@@ -72,6 +72,7 @@ def loader_of(files: Path, batch: int, side: int, workers: int) -> DataLoader[An
         drop_last=True,
         num_workers=workers,
         persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
     )
 
 
@@ -142,7 +143,7 @@ def row_of(trainer: Trainer, points: Steps, plan: Plan, share: Any, loaded: Any)
 
 
 def run(args: Any, files: Path) -> dict[str, Any]:
-    """Measure all of it, print a table, and return what was found."""
+    """Measure all of it, write it, print a table, and return what was found."""
     plan, side = plan_of(args.sizes), args.sizes[-1]
     loader = loader_of(files, args.batch, side, args.workers)
     found: dict[str, Any] = {"about": about(args.device), "batch": args.batch}
@@ -160,9 +161,9 @@ def run(args: Any, files: Path) -> dict[str, Any]:
     ]
     steps: dict[str, Steps] = {}
     for name in args.models:
-        for compiled in args.modes:
+        for mode in args.modes:
             torch.compiler.reset()
-            trainer = Trainer(name, side, args.device, compiled=compiled)
+            trainer = Trainer(name, side, args.device, mode)
             cases = [(size, args.batch) for size in plan.sizes]
             measured = measure(trainer, cases, args.rounds, args.steps)
             points = {size: point for (size, _), point in measured.items()}
@@ -182,6 +183,7 @@ def run(args: Any, files: Path) -> dict[str, Any]:
                     "with_loader": loaded,
                 }
             )
+            write(args.json, found)  # what is measured is kept, whatever comes
             del trainer
     print("\n" + ", ".join(f"{key} {value}" for key, value in found["about"].items()))
     print(
@@ -210,7 +212,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.batch, args.images, args.workers, args.seconds = 4, 20, 0, 0.01
     with tempfile.TemporaryDirectory() as folder:
         files = photographs(Path(folder), args.images, args.sizes[-1])
-        write(args.json, run(args, files))
+        run(args, files)
 
 
 if __name__ == "__main__":

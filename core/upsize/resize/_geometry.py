@@ -75,7 +75,9 @@ def scale_boxes(
 def scale_flow(flow: Tensor, size: tuple[int, int], full: tuple[int, int]) -> Tensor:
     """Scale the values of a flow field (..., 2, height, width): x, then y."""
     height, width = size[0] / full[0], size[1] / full[1]
-    return flow * flow.new_tensor([width, height])[:, None, None]
+    # By numbers: a tensor of both would have to be copied to the device, which waits.
+    along, down = flow.unbind(-3)
+    return torch.stack([along * width, down * height], dim=-3)
 
 
 def too_thin(boxes: Tensor, form: str) -> Tensor:
@@ -108,7 +110,9 @@ def corners(boxes: Tensor, form: str) -> Tensor:
     if form == "XYXYXYXY":
         return boxes.reshape(*boxes.shape[:-1], 4, 2)
     if form == "XYXY":
-        return boxes[..., [0, 1, 2, 1, 2, 3, 0, 3]].reshape(*boxes.shape[:-1], 4, 2)
+        left, top, right, bottom = boxes.unbind(-1)
+        places = [left, top, right, top, right, bottom, left, bottom]
+        return torch.stack(places, dim=-1).reshape(*boxes.shape[:-1], 4, 2)
     width, height = boxes[..., 2], boxes[..., 3]
     turned = form in ("XYWHR", "CXCYWHR")
     cos, sin = _turn(boxes[..., 4]) if turned else (1.0, 0.0)

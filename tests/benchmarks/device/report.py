@@ -96,6 +96,7 @@ def arguments(name: str, doc: str) -> argparse.ArgumentParser:
     add("--sizes", nargs="+", type=int, default=[112, 144, 176, 208, 224])
     add("--rounds", type=int, default=5 if fast else 3)
     add("--steps", type=int, default=10 if fast else 1, help="in each round")
+    add("--modes", nargs="+", choices=["eager", "compiled"], default=None)
     add("--tiny", action="store_true", help="tiny models and images, in seconds")
     add("--json", type=Path)
     return parser
@@ -109,7 +110,8 @@ def options(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> Any:
         args.models, args.sizes, args.rounds, args.steps = TINY, [32, 64], 2, 1
     elif args.models is None:
         args.models = [name for name in MODELS if name not in TINY]
-    args.modes = [False] if args.device.type == "cpu" else [False, True]
+    if args.modes is None:
+        args.modes = ["eager"] if args.device.type == "cpu" else ["eager", "compiled"]
     return args
 
 

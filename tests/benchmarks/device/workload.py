@@ -35,24 +35,18 @@ class Trainer:
         name: One of the models.
         full: Full size, a side in pixels.
         device: Where it trains.
-        compiled: Whether ``torch.compile`` wraps it, with its defaults.
+        mode: "eager", or "compiled" by ``torch.compile`` with its defaults.
     """
 
-    def __init__(
-        self, name: str, full: int, device: torch.device, *, compiled: bool
-    ) -> None:
+    def __init__(self, name: str, full: int, device: torch.device, mode: str) -> None:
         torch.manual_seed(0)
-        self.name, self.full, self.device, self.compiled = name, full, device, compiled
+        self.name, self.full, self.device, self.mode = name, full, device, mode
         model = MODELS[name](full)
         with contextlib.suppress(TypeError, ValueError):
             adapt(model)
         self.bare = model.to(device, memory_format=torch.channels_last).train()
-        self.model: Any = torch.compile(self.bare) if compiled else self.bare
+        self.model: Any = torch.compile(self.bare) if mode == "compiled" else self.bare
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
-
-    @property
-    def mode(self) -> str:
-        return "compiled" if self.compiled else "eager"
 
     def batch(self, size: Size, images: int) -> tuple[Tensor, Tensor]:
         """Return random images on the device, and labels."""
