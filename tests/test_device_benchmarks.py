@@ -9,6 +9,7 @@ import pytest
 import torch
 from tests.benchmarks import batch, gpu
 from tests.benchmarks.device.measure import measure
+from tests.benchmarks.device.page import insert
 from tests.benchmarks.device.report import achieved, plan_of
 from tests.benchmarks.device.workload import Trainer
 
@@ -72,3 +73,10 @@ def test_batches_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found[small, 8].seconds) == 2
     assert found[small, 16].rate is None
     assert found[small, 16].seconds == []
+
+
+def test_the_page_has_the_tables_of_the_file() -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    found = json.loads((docs / "gpu.json").read_text("utf-8"))
+    page = (docs / "gpu.md").read_text("utf-8")
+    assert insert(page, found) == page

@@ -42,26 +42,41 @@ def batches(plan: Plan, batch: int, limit: int) -> dict[str, dict[Size, int]]:
     }
 
 
-def table(
+def rows_of(
     plan: Plan, points: Rates, ways: dict[int, dict[str, dict[Size, int]]]
-) -> str:
-    """Return a line for each batch and way: images per second at each size."""
-    rows = [("batch", "way", *map(str, plan.sizes), "achieved")]
+) -> list[dict[str, Any]]:
+    """Return for each batch and way: images in a batch and per second at each size."""
+    rows: list[dict[str, Any]] = []
     for batch, kinds in ways.items():
         for way, counts in kinds.items():
             rates = {size: points[size, count].rate for size, count in counts.items()}
             share = achieved(
                 plan, lambda size, r=rates: 1 / r[size] if r[size] else None
             )
-            cells = [
-                f"{rate:.4g} ({counts[size]})"
-                if rate
-                else f"does not fit ({counts[size]})"
-                for size, rate in rates.items()
-            ]
-            last = "-" if share is None else f"{share:.2f}"
-            rows.append((f"{batch}", way, *cells, last))
-    return align(rows, range(2, len(rows[0])))
+            row = {"batch": batch, "way": way, "achieved": share}
+            row["images"] = {f"{size}": count for size, count in counts.items()}
+            row["rates"] = {f"{size}": rate for size, rate in rates.items()}
+            rows.append(row)
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Return the cells of these rows, and of a head."""
+    made = [("batch", "way", *rows[0]["images"], "achieved")]
+    for row in rows:
+        cells = [
+            f"{_spell(rate)} ({images})" if rate else f"does not fit ({images})"
+            for rate, images in zip(
+                row["rates"].values(), row["images"].values(), strict=True
+            )
+        ]
+        last = "-" if row["achieved"] is None else f"{row['achieved']:.2f}"
+        made.append((f"{row['batch']}", row["way"], *cells, last))
+    return made
+
+
+def _spell(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def run(args: Any) -> dict[str, Any]:
@@ -86,10 +101,12 @@ def run(args: Any) -> dict[str, Any]:
             trainer = Trainer(name, args.sizes[-1], args.device, mode)
             points = measure(trainer, sorted(cases), args.rounds, args.steps)
             print(f"\n{name}, {trainer.mode}: images per second (images in a batch)")
-            print(table(plan, points, ways), flush=True)
-            rows = [point_json(point) for point in points.values()]
+            rows = rows_of(plan, points, ways)
+            cells = table(rows)
+            print(align(cells, range(2, len(cells[0]))), flush=True)
+            each = [point_json(point) for point in points.values()]
             found["models"].append(
-                {"model": name, "mode": trainer.mode, "points": rows}
+                {"model": name, "mode": trainer.mode, "rows": rows, "points": each}
             )
             write(args.json, found)  # what is measured is kept, whatever comes
             del trainer
