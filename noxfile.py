@@ -93,7 +93,9 @@ def tests(session: nox.Session) -> None:
         *("-m", "pytest", "--ignore=tests/benchmarks", "--ignore=tests/fuzz"),
         # In three processes, since many tests wait for others that they start; a file
         # is run by one of them, with what it shares.
-        *("-n", "3", "--dist=loadfile", "--durations=10"),
+        # Files are run in the order of their names, whose last ones are quick; by itself
+        # xdist ends with those of few tests, which are the slow ones.
+        *("-n", "3", "--dist=loadfile", "--no-loadscope-reorder", "--durations=10"),
         *("--cov", "--cov-report=term", "--cov-fail-under=100"),
         *session.posargs,
         external=True,

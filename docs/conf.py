@@ -89,6 +89,10 @@ _profile.mkdir()
 os.environ["IPYTHONDIR"] = str(_profile.parent)
 
 
+# The pages that take longest, which begin first: else the build waits for one of them.
+_LONGEST = ("tour", "start", "fastai", "forecast")
+
+
 def _chunks(pages: Sequence[str], _processes: int) -> list[list[str]]:
     """Hand out pages one by one, and those of the reference, which import all, at once.
 
@@ -96,8 +100,10 @@ def _chunks(pages: Sequence[str], _processes: int) -> list[list[str]]:
     process, keeps the build waiting.
     """
     reference = [page for page in pages if page.startswith("api/")]
-    others = [[page] for page in pages if page not in reference]
-    return [reference, *others] if reference else others
+    first = [page for page in _LONGEST if page in pages]
+    others = [page for page in pages if page not in {*first, *reference}]
+    chunks = [[page] for page in (*first, *others)]
+    return [*chunks[:1], reference, *chunks[1:]] if reference else chunks
 
 
 builders.make_chunks = _chunks

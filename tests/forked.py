@@ -8,6 +8,7 @@ nothing, and has no thread and nothing of pytest.
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -54,7 +55,8 @@ class Script:
             "file": str(file), "arguments": arguments, "cwd": str(cwd),
             "environments": [{**os.environ, **each} for each in environments],
             "outputs": [str(stdout), str(stderr)],
-            "modules": ["torch", *_NEEDED.get(framework, [])],
+            # An optimizer imports the compiler.
+            "modules": ["torch", "torch._dynamo", *_NEEDED.get(framework, [])],
         }  # fmt: skip
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(order) + "\n")
@@ -106,6 +108,8 @@ def _serve() -> None:
         order = json.loads(line)
         for name in order["modules"]:
             import_module(name)
+        # No collection in a script walks through them: some frameworks collect often.
+        gc.freeze()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         outputs = [os.open(path, flags) for path in order["outputs"]]
         pids = []

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from tests.scripts import run
+from tests.forked import Script
 
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"
@@ -121,29 +121,36 @@ def owners_of_modules() -> Mapping[str, list[str]]:
     return metadata.packages_distributions()
 
 
+@cache
+def required(name: str, extra: str) -> list[Requirement]:
+    """Return what a package needs with an extra: many pages install the same."""
+    if name == "upsize":
+        file = REPOSITORY / "pyproject.toml"
+        project = tomllib.loads(file.read_text("utf-8"))["project"]
+        texts = (
+            project["optional-dependencies"][extra]
+            if extra
+            else project["dependencies"]
+        )
+    else:
+        texts = metadata.requires(name) or []
+    found = map(Requirement, texts)
+    return [
+        one for one in found if not one.marker or one.marker.evaluate({"extra": extra})
+    ]
+
+
 def installed_by(command: str) -> set[str]:
     """Return the modules that come with what a `pip install` names."""
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))[
-        "project"
-    ]
-    ours = project["optional-dependencies"]
     waiting = [Requirement(text) for text in shlex.split(command)]
     seen: set[tuple[str, str]] = set()
     while waiting:
         one = waiting.pop()
         for extra in {"", *one.extras}:
             key = (one.name.lower().replace("_", "-"), extra)
-            if key in seen:
-                continue
-            seen.add(key)
-            if one.name == "upsize":
-                texts = ours[extra] if extra else project["dependencies"]
-            else:
-                texts = metadata.requires(one.name) or []
-            for text in texts:
-                other = Requirement(text)
-                if other.marker is None or other.marker.evaluate({"extra": extra}):
-                    waiting.append(other)
+            if key not in seen:
+                seen.add(key)
+                waiting += required(one.name, extra)
     names = {name for name, _ in seen}
     return {
         module
@@ -158,7 +165,9 @@ def installed_by(command: str) -> set[str]:
 def test_a_block_copied_into_a_file_runs(code: str, tmp_path: Path) -> None:
     file = tmp_path / "copied.py"
     file.write_text(code, "utf-8")
-    run(file, tmp_path)
+    said, errors = tmp_path / "said", tmp_path / "errors"
+    script = Script(file, [], [{}], cwd=tmp_path, stdout=said, stderr=errors)
+    assert script.wait(300) == [0], errors.read_text("utf-8")
 
 
 def test_each_example_has_a_tab_that_marks_what_is_new() -> None:
@@ -266,6 +275,19 @@ def test_prose_has_one_sentence_a_line_below_100_columns(page: Path) -> None:
     lines = prose(page)
     assert [line for line in lines if len(line) >= 100] == []
     assert [line for line in lines if NEXT_SENTENCE.search(line)] == []
+
+
+def test_the_versions_in_the_faq_are_those_of_the_extras() -> None:
+    text = (REPOSITORY / "pyproject.toml").read_text("utf-8")
+    project = tomllib.loads(text)["project"]
+    page = (DOCS / "faq.md").read_text("utf-8").replace("PyTorch", "torch")
+    (line,) = re.findall(r"^Python 3\..*, or newer\.$", page, re.MULTILINE)
+    said = {name.lower(): at for name, at in re.findall(r"(\w+) (\d[\d.]*\d|\d)", line)}
+    extras = project["optional-dependencies"]
+    pins = {"python": project["requires-python"]}
+    for name in ("torch", "fastai", "lightning", "accelerate", "transformers"):
+        (pins[name],) = (pin for pin in extras[name] if re.match(rf"{name}\W", pin))
+    assert said == {name: pin.partition(">=")[2] for name, pin in pins.items()}
 
 
 def test_the_messages_in_the_faq_are_ours() -> None:

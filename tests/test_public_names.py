@@ -30,19 +30,12 @@ RESULT = "what a function returns, whose example shows it"
 NO_EXAMPLE = {
     "upsize.cli.main": "the command; docs/command.md runs it",
     "upsize.detection.FollowDetector": RESULT,
-    "upsize.forecast.Reason": RESULT,
-    "upsize.forecast.Report": RESULT,
     "upsize.loading.CopiesEstimate": RESULT,
     "upsize.loading.CopiesReport": RESULT,
-    "upsize.loading.SampleSize": RESULT,
-    "upsize.loading.current_size": "of the size in a worker; docs/loading.md",
     "upsize.models.Adaptation": RESULT,
-    "upsize.models.CheckRow": RESULT,
     "upsize.models.PrewarmReport": RESULT,
     "upsize.models.PrewarmRow": RESULT,
-    "upsize.plot.Style": RESULT,
     "upsize.run.Counter": "a protocol; docs/adapter.md writes one",
-    "upsize.plot.save": "writes a file",
     "upsize.resize.ParsedBatch": RESULT,
 }
 

@@ -27,7 +27,7 @@ class ProgressiveResize(LoopRun):
     """Resize each batch to the size of its step, and count the steps.
 
     Args:
-        schedule: What grows and when.
+        schedule: How the image size grows.
         epochs: Length of the run in epochs; needs ``steps_per_epoch``.
         steps_per_epoch: **Batches** in an epoch, ``len(loader)``.
         total_steps: Length of the run in **optimizer steps**, instead of ``epochs``.

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.core.demo.test_demo import images
 from typer.testing import CliRunner
 
 from upsize.cli._app import app
 from upsize.cli._frameworks import frameworks
-from upsize.demo import load_cells
-from upsize.demo._data import Data, LabelledImages
+from upsize.demo._data import Data, load
+from upsize.demo._files import find_cells
 from upsize.demo._plans import default_schedule, steps_per_epoch
 from upsize.demo._run import Training, train
 
@@ -26,19 +27,12 @@ def test_the_frameworks_are_found() -> None:
     assert frameworks() == FRAMEWORKS
 
 
-def some(data: Data, count: int) -> Data:
-    """The first images only: what is compared is two runs."""
-    train, val = (
-        LabelledImages(part.images[:count], part.labels[:count])
-        for part in (data.train, data.val)
-    )
-    return replace(data, train=train, val=val)
-
-
 @cache
 def cells() -> Data:
-    """The photographs, decoded once for all frameworks."""
-    return some(load_cells(16, 0, lambda images, total: images), 500)
+    """The first photographs, decoded once for all frameworks: two runs are compared."""
+    files = find_cells(0)
+    some = replace(files, train=files.train[:500], val=files.val[:500])
+    return load(some, 16, lambda images, total: images)
 
 
 def run(runner: Any) -> Any:
@@ -70,19 +64,12 @@ def test_a_framework_trains_as_the_plain_loop_does(framework: str) -> None:
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_the_command_with_a_framework(framework: str, tmp_path: Path) -> None:
-    output = str(tmp_path / "out.png")
+    data, output = images(tmp_path / "data"), tmp_path / "out.png"
     result = CliRunner().invoke(
         app,
         [
-            "demo",
-            "--with",
-            framework,
-            "--epochs",
-            "1",
-            "--size",
-            "16",
-            "--output",
-            output,
+            *("demo", "--with", framework, "--data", str(data), "--epochs", "2"),
+            *("--size", "16", "--batch-size", "8", "--output", str(output)),
         ],
     )
     assert result.exit_code == 0, result.output

@@ -373,5 +373,7 @@ def test_lightning_needs_a_full_size_for_images_of_several() -> None:
     )  # fmt: skip
     module = Module(nn.Linear(1, 1), lambda net, batch: torch.zeros(()))
     loader = DataLoader(samples, 4, collate_fn=collate)
-    with pytest.raises(ValueError, match="say of which full size, by final_size"):
+    with pytest.raises(
+        ValueError, match="give the full size: final_size of the schedule"
+    ):
         trainer.fit(module, loader)

@@ -103,13 +103,12 @@ def reports_of(stdout: str) -> list[Any]:
 
 
 def start(
-    script: Path, *arguments: str, cwd: Path | None = None, processes: int = 2,
-    restarts: int = 0,
+    script: Path, *arguments: str, cwd: Path, restarts: int = 0
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
-    """Run a script by torchrun itself."""
+    """Run a script in two processes by torchrun itself."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone",
-        "--nproc_per_node", str(processes), "--max_restarts", str(restarts),
+        "--nproc_per_node", "2", "--max_restarts", str(restarts),
         str(script), *arguments,
     ]  # fmt: skip
     path = [str(_ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]

@@ -93,7 +93,7 @@ def test_each_epoch_has_the_resolution_of_the_ramp(
 def test_the_loop_takes_batches_of_the_decoder_as_they_come() -> None:
     schedule = ffcv(min_res=32, max_res=96, start_ramp=1, end_ramp=4)
     resize = ProgressiveResize(schedule, epochs=6, steps_per_epoch=STEPS)
-    resize.expect_sizes(from_now=True)
+    resize.size_source.expect(from_now=True)
     seen = train(resize.plan, range(6), network(), resize)
     assert seen == [tuple(resize.plan.size_at(step)) for step in range(12)]
     assert resize.is_over

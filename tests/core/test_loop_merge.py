@@ -401,7 +401,7 @@ class TestLoop:
         resize = ProgressiveResize(
             Ramp(final_size=16), total_steps=99, accumulate=4, merge=True
         )
-        with pytest.warns(UserWarning, match="nothing asked for its loss_weight"):
+        with pytest.warns(UserWarning, match="did not read loss_weight"):
             for _ in resize.batches(self.batches()):
                 pass
         with warnings.catch_warnings():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.adapters.torchrun import reports_of, start, two_reports
+from tests.adapters.torchrun import Ranks, reports_of, start, two_reports
 from torch.utils.data import DistributedSampler
 
 from upsize.loop import ProgressiveResize
@@ -102,9 +102,13 @@ def killed(folder: Path) -> CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def alone(folder: Path, killed: Any) -> CompletedProcess[str]:
-    """One process that goes on."""
-    return start(SCRIPT, "elastic", cwd=folder, processes=1)
+def alone(folder: Path, killed: Any) -> list[Any]:
+    """What one process says that goes on."""
+    said, errors = folder / "said", folder / "errors"
+    one = Ranks(1, SCRIPT, "elastic", cwd=folder, stdout=said, stderr=errors)
+    assert one.wait(200) == [0], errors.read_text("utf-8")[-3000:]
+    report: list[Any] = reports_of(said.read_text("utf-8"))[-1]
+    return report
 
 
 @pytest.mark.parametrize(("attempt", "steps"), [(0, range(4)), (1, range(3, 7))])
@@ -126,11 +130,8 @@ def test_a_restart_resumes_at_the_last_checkpoint(
     ]
 
 
-def test_one_process_goes_on_with_the_same_global_batch(
-    alone: CompletedProcess[str],
-) -> None:
-    assert alone.returncode == 0, alone.stderr[-3000:]
-    (report,) = reports_of(alone.stdout)[-1]
+def test_one_process_goes_on_with_the_same_global_batch(alone: list[Any]) -> None:
+    (report,) = alone
     assert report["world"] == 1
     # Two batches in each step, at the size that two processes had for it.
     rest = [(step, width) for step, width in planned(3, 6).items() for _ in range(2)]
@@ -140,7 +141,7 @@ def test_one_process_goes_on_with_the_same_global_batch(
 
 
 def test_another_global_batch_makes_a_plan_of_another_length(
-    folder: Path, alone: CompletedProcess[str]
+    folder: Path, alone: list[Any]
 ) -> None:
     """The checkpoint of three steps in an epoch goes on in epochs of six."""
     saved = torch.load(folder / "checkpoint.pt", weights_only=True)["resize"]

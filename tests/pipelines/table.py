@@ -23,25 +23,23 @@ _GROUPS = [
 _HEAD = """\
 # Pipelines
 
-This page says what becomes of {count} typical image pipelines.
-Each row is a test.
-It trains the pipeline on images of 40 and of 64 pixels, and compares every image, mask, box,
-point and label with what the loader gives without upsize.
+Find a data pipeline like yours among these {count}, and see whether it works with upsize unchanged.
+Each row is a test: it trains on images of 40 and of 64 pixels, and compares every image, mask,
+box, point and label with those of the loader without upsize.
 
 {summary}
 
-* **right**: with `sized(loader, resize)`, and nothing else.
+* **right**: `sized(loader, resize)` is all you need.
   fastai's rows use `upsize.fastai.sized`.
-* **right on the device**: the loader makes images at full size, and the training run resizes its
-  batches.
-  Where words are quoted, `sized` refuses the loader with them.
-* **right by one line**: the message names the cure, and the row shows it as it is in the test.
-  `set_size` is your own function, see [Data loading](loading.md).
+* **right on the device**: without `sized`; the loader makes images at full size, and the training
+  run resizes its batches.
+  Quoted words are from the error with which `sized` refuses the loader.
+* **right by one line**: with the shown line, which the error message suggests.
+  `set_size` is your own function, see [Data loading](loading.md#small-images-from-the-workers).
 * **refused**: with an error that has these words, before the first wrong batch.
 * **warned about**: with a warning that has these words.
 
-The pipelines are in `tests/pipelines` of the repository.
-To write this page again, run `python -m tests.pipelines`.
+The tests are in `tests/pipelines` of the repository; `python -m tests.pipelines` writes this page.
 """
 
 _OUTCOMES = (

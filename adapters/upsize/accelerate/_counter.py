@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from accelerate import Accelerator
@@ -38,14 +39,12 @@ class AcceleratorCounter(BatchCounter):
         accumulate = accelerator.gradient_accumulation_steps
         super().__init__(total_steps, accumulate, batches, by_epochs=by_epochs)
         self._accelerator = accelerator
-        # Whether the last batch of a pass is not merged with others.
-        self._keeps_last = False
         self._window_now = 0
 
     @property
     def has_stepped(self) -> bool:
         """Whether an optimizer has made a step with the current batch."""
-        return self._stepped
+        return self.seen.stepped
 
     def draw_from(self, prepared: Any) -> None:
         """Note the loader of the next pass.
@@ -55,8 +54,11 @@ class AcceleratorCounter(BatchCounter):
                 accelerator does not see its end.
         """
         syncs = self._accelerator.gradient_state.sync_with_dataloader
-        self.ends_with_pass = syncs and prepared is not None
-        self._keeps_last = completes_last(prepared)
+        self.windows = replace(
+            self.windows,
+            ends_with_pass=syncs and prepared is not None,
+            keeps_last=completes_last(prepared),
+        )
 
     def cure(self, batches: int) -> str:
         """Return what to give for accumulation windows of some batches."""
@@ -67,12 +69,12 @@ class AcceleratorCounter(BatchCounter):
 
     def next(self) -> Position:
         """Return the position after the current batch, as the accelerator counts it."""
-        last = self.last()
-        step = last.step + self._accelerator.sync_gradients
-        batch = last.batch + 1
+        now = self.position
+        step = now.step + self._accelerator.sync_gradients
+        batch = now.batch + self.taken
         if batch == self.batches:
             return Position(step, epoch_step=step)
-        return Position(step, batch, epoch_step=last.epoch_step)
+        return Position(step, batch, epoch_step=now.epoch_step)
 
     def take(self, batches: int = 1) -> None:
         """Note that the loop has drawn a batch, and the window that it is drawn in."""
@@ -82,16 +84,7 @@ class AcceleratorCounter(BatchCounter):
     def ends_window(self, in_pass: int | None = None) -> bool:
         """Return whether the accelerator syncs gradients after the current batch."""
         position = self.position._replace(window=self._window_now)
-        left = super()._window(position, self._is_full, self.beyond, in_pass)
-        return left <= self._taken
-
-    def _window(
-        self, position: Position, is_full: bool, beyond: int, in_pass: int | None
-    ) -> int:
-        left = super()._window(position, is_full, beyond, in_pass)
-        if self._keeps_last and in_pass is not None and in_pass > 1:
-            return min(left, in_pass - 1)
-        return left
+        return self.windows.left(position, self.beyond, in_pass) <= self.taken
 
     def upcoming(self) -> Position:
         """Return the position of the next batch in the accelerator's own window."""

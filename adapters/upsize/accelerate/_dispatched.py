@@ -122,7 +122,7 @@ class _Shares:
             return recursively_apply(_nothing, self._first)
         wanted = (rows.stop - rows.start) * processes["num_processes"]
         if self._first is not None and find_batch_size(batch) < wanted:
-            first = self._current_run().matched(self._first, batch)
+            first = self._current_run().reader.matched(self._first, batch)
             batch = concatenate([batch, first])
         return self._cut(batch, rows, **processes)
 

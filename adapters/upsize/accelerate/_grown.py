@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
 from accelerate.data_loader import BatchSamplerShard, DataLoaderDispatcher
 from torch.utils.data import BatchSampler, IterableDataset
 
-from upsize.accelerate._prepared import RunSizes
+from upsize.accelerate._loaders import prepared_in
 from upsize.loading._grown import samples_of
 from upsize.loading._sized import copy_with
 from upsize.run._batches import length_of
+from upsize.run._counter import BatchCounter
 from upsize.run._epoch_samples import epoch_samples
-from upsize.run._loop_run import LoopRun
-from upsize.schedule import Grow, Plan, Size
+from upsize.run._grown_counter import check_grow, grown_counter
+from upsize.run._options import Options
+from upsize.schedule import Grow
+from upsize.schedule._run import run_length
 from upsize.schedule._warn import warn
 
 __all__ = [
-    "GrownSizes",
+    "grown_counter_of",
     "known_samples",
     "rank_loader",
     "samples_in",
     "warn_of_schedulers",
 ]
-
-
-class GrownSizes(RunSizes):
-    """The sizes and batches of a run whose batch grows.
-
-    Args:
-        resize: The run's object, which the loader does not keep.
-    """
-
-    def __init__(self, resize: LoopRun) -> None:
-        super().__init__(resize._run)
-        self._resize: Any = weakref.proxy(resize)
-
-    @property
-    def grown_plan(self) -> Plan | None:
-        """The plan, whose batches grow."""
-        plan: Plan | None = self._resize.grown_plan
-        return plan
-
-    def batches_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
-        """Yield size and images of each batch to come."""
-        ahead: Iterator[tuple[Size, int]] = self._resize.batches_ahead(batches)
-        return ahead
-
-    def batches_of(self, samples: int) -> int:
-        """Return the batches of the next pass."""
-        return int(self._resize.batches_of(samples))
 
 
 class _RankIndices:
@@ -71,6 +46,39 @@ class _RankIndices:
 
     def __len__(self) -> int:
         return self._samples
+
+
+def grown_counter_of(
+    accelerator: Any,
+    loader: Any,
+    options: Options,
+    grow: Grow,
+    epochs: int | None,
+    total_steps: int | None,
+) -> BatchCounter:
+    """Return the counter of a run whose batch grows.
+
+    Args:
+        accelerator: The accelerator of the run.
+        loader: The training loader.
+        options: What the user asks for.
+        grow: How the batch grows.
+        epochs: Length of the run in epochs of the loader.
+        total_steps: Refused: how many steps there are follows from the batch.
+
+    Raises:
+        TypeError: When ``grow`` is another batch size.
+        ValueError: When batches cannot grow, or the loader does not tell its samples.
+
+    Warns:
+        UserWarning: See :func:`warn_of_schedulers`.
+    """
+    check_grow(grow, epochs, accelerator.gradient_accumulation_steps, options.merge)
+    samples, batch = samples_in(prepared_in(loader))
+    length = run_length(epochs, -(-samples // batch), total_steps)
+    grow = grow.with_batch(batch)
+    warn_of_schedulers(accelerator, grow)
+    return grown_counter(options, length, samples, grow)
 
 
 def known_samples(

@@ -79,7 +79,7 @@ class ResizeHook(ModelHook):
         resize: ProgressiveResize,
         optimizer: torch.optim.Optimizer | AcceleratedOptimizer,
     ) -> None:
-        if resize.merging is not None:
+        if resize.size_source.merging is not None:
             raise ValueError(
                 "merge= makes one batch of several, and this hook only sees those that "
                 "the loop has drawn: use batches() of ProgressiveResize, or leave out "
@@ -87,7 +87,8 @@ class ResizeHook(ModelHook):
             )
         self._resize = resize
         self._optimizer = getattr(optimizer, "optimizer", optimizer)
-        self._counting: Any = None
+        self._counting: list[Any] = []
+        self._stepping = False
 
     def attach(self, model: nn.Module) -> nn.Module:
         """Add the hook to a model, after the hooks that it has.
@@ -101,7 +102,7 @@ class ResizeHook(ModelHook):
         Raises:
             ValueError: When the hook is on a model already: steps would count twice.
         """
-        if self._counting is not None:
+        if self._counting:
             raise ValueError("this hook is on a model already: remove it there first")
         module: nn.Module = add_hook_to_module(model, self, append=True)
         return module
@@ -122,9 +123,11 @@ class ResizeHook(ModelHook):
 
     def init_hook(self, module: nn.Module) -> nn.Module:
         """Begin to count the steps of the optimizer."""
-        self._counting = self._optimizer.register_step_post_hook(
-            lambda *_: self._resize.step()
-        )
+        optimizer = self._optimizer
+        self._counting = [
+            optimizer.register_step_pre_hook(self._begin_step),
+            optimizer.register_step_post_hook(self._end_step),
+        ]
         return module
 
     def pre_forward(
@@ -138,9 +141,19 @@ class ResizeHook(ModelHook):
 
     def detach_hook(self, module: nn.Module) -> nn.Module:
         """Stop counting."""
-        self._counting.remove()
-        self._counting = None
+        for handle in self._counting:
+            handle.remove()
+        self._counting = []
         return module
+
+    def _begin_step(self, *_: Any) -> None:
+        self._stepping = True
+
+    def _end_step(self, *_: Any) -> None:
+        # torch calls it for the step of the class, and for that of a base which it calls.
+        if self._stepping:
+            self._stepping = False
+            self._resize.step()
 
 
 def _drop(hook: Any, mine: ModelHook) -> bool:

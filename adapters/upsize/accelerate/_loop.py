@@ -9,25 +9,22 @@ from accelerate import Accelerator
 from torch import nn
 
 from upsize.accelerate._counter import AcceleratorCounter, counter_of
-from upsize.accelerate._grown import GrownSizes, samples_in, warn_of_schedulers
+from upsize.accelerate._grown import grown_counter_of
 from upsize.accelerate._loaders import check_loader, prepared_in
 from upsize.accelerate._merged import MergedPasses, check_merges
 from upsize.accelerate._models import explain_errors
 from upsize.accelerate._owner import check_free, take_over
-from upsize.accelerate._prepared import RunSizes, size_again
+from upsize.accelerate._prepared import size_again
 from upsize.accelerate._state import read_state, write_state
 from upsize.models._adapt._training import ModelSizes
 from upsize.resize import Resizer
 from upsize.run import BatchCounter, Options, Position
 from upsize.run._batches import Batches
-from upsize.run._grown_counter import check_grow, grown_counter
 from upsize.run._loop_run import LoopRun
 from upsize.run._merge_rule import Merge
 from upsize.run._options import RESIZER, SizeFollower
 from upsize.run._restoring import Restoring
 from upsize.schedule import Grow, Schedule
-from upsize.schedule._run import run_length
-from upsize.schedule._warn import warn
 
 __all__ = ["ProgressiveResize"]
 
@@ -42,7 +39,7 @@ class ProgressiveResize(LoopRun):
     :func:`upsize.models.adapt`.
 
     Args:
-        schedule: What grows and when.
+        schedule: How the image size grows.
         accelerator: The accelerator of the run.
         loader: The training loader that ``accelerator.prepare`` returns: its length is
             that of one process. With ``total_steps`` any other iterable, such as a
@@ -63,7 +60,7 @@ class ProgressiveResize(LoopRun):
         resizer: How to find and resize the images of a batch.
         log: Name under which ``accelerator.log`` gets the longer side in pixels on
             every change; ``None``: not at all.
-        verbose: Whether the main process prints the plan's summary, and what of the
+        verbose: Whether the first process prints the plan's summary, and what of the
             first batch is resized.
         follow: Regularization that follows the size; restored after the last step and
             by :meth:`remove`.
@@ -131,13 +128,9 @@ class ProgressiveResize(LoopRun):
         if batch_size is None:
             counter = counter_of(accelerator, loader, epochs, total_steps)
         else:
-            windows = accelerator.gradient_accumulation_steps
-            check_grow(batch_size, epochs, windows, merge)
-            samples, batch = samples_in(prepared_in(loader))
-            length = run_length(epochs, -(-samples // batch), total_steps)
-            grow = batch_size.with_batch(batch)
-            counter = grown_counter(options, length, samples, grow)
-            warn_of_schedulers(accelerator, grow)
+            counter = grown_counter_of(
+                accelerator, loader, options, batch_size, epochs, total_steps
+            )
         super().__init__(
             options,
             counter,
@@ -153,16 +146,10 @@ class ProgressiveResize(LoopRun):
             models.check(self.plan)
             explain_errors(accelerator, self._run, changes)
             self._merged = None
-            if (
-                isinstance(counter, AcceleratorCounter)
-                and self._run.merging is not None
-            ):
-                self._merged = MergedPasses(
-                    accelerator, self._run, self._run.merging, counter, changes
-                )
+            if merge and isinstance(counter, AcceleratorCounter):
+                self._merged = MergedPasses(accelerator, self._run, counter, changes)
             self._release = take_over(accelerator, self, self._run, changes.pop_all())
-        if (summary := models.summary()) is not None and verbose:
-            accelerator.print(summary)
+        models.tell(accelerator.print if verbose else None)
         self._accelerator = accelerator
 
     def batches(self, loader: Iterable[Any]) -> Batches:
@@ -186,20 +173,14 @@ class ProgressiveResize(LoopRun):
         check_loader(loader)
         run, prepared = self._run, prepared_in(loader)
         if prepared is not None:
-            size_again(prepared, self._sizes(), lambda: run)
+            size_again(prepared, self.size_source, lambda: run)
         if isinstance(self._counter, AcceleratorCounter):
             self._counter.draw_from(prepared)
         return super().batches(loader)
 
-    def _sizes(self) -> RunSizes:
-        """Return what tells a loader the sizes of its batches."""
-        return RunSizes(self._run) if self.grown_plan is None else GrownSizes(self)
-
     def _pass(self, loader: Iterable[Any]) -> Iterator[Any]:
-        begin = super()._pass
-        return (
-            begin(loader) if self._merged is None else self._merged.over(begin, loader)
-        )
+        begin, merged = super()._pass, self._merged
+        return begin(loader) if merged is None else merged.over(begin, loader)
 
     def preallocate(
         self,
@@ -259,10 +240,10 @@ class ProgressiveResize(LoopRun):
             UserWarning: When the folder has none.
         """
         # Also where there is none: the other processes may have found theirs, and wait.
-        self._run.expect_agreement()
-        if not read_state(input_dir, self.load_state_dict):
-            warn(
-                f"{input_dir} holds no state of upsize; perhaps it was saved without "
-                f"it. Sizes continue from step {self.optimizer_steps}; call "
-                "fast_forward(optimizer_steps) to continue from another step"
-            )
+        self._run.planned.expect_agreement()
+        read_state(
+            input_dir,
+            self.load_state_dict,
+            f"Sizes continue from step {self.optimizer_steps}; call "
+            "fast_forward(optimizer_steps) to continue from another step",
+        )

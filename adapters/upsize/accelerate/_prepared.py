@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from accelerate.data_loader import DataLoaderDispatcher, SkipBatchSampler
@@ -14,39 +14,11 @@ from upsize.loading._proxy import Proxy, inner_of
 from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
 from upsize.run import TrainingRun
-from upsize.run._merge import Merging
 from upsize.run._size_source import SizeSource
-from upsize.schedule import Size
 
-__all__ = ["RunSizes", "size_again", "size_prepared"]
+__all__ = ["size_again", "size_prepared"]
 
 Loader = TypeVar("Loader")
-
-
-class RunSizes:
-    """The sizes of a run. The accelerator keeps the loader, and must not keep more."""
-
-    def __init__(self, run: TrainingRun) -> None:
-        self._run = run
-
-    @property
-    def final_size(self) -> Size:
-        """The full size."""
-        assert self._run.plan is not None  # the full size is known
-        return self._run.plan.final_size
-
-    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
-        """Yield the size of each batch to come."""
-        return self._run.sizes_ahead(batches)
-
-    @property
-    def merging(self) -> Merging | None:
-        """Which batches are merged; ``None``: none are."""
-        return self._run.merging
-
-    def windows_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
-        """Yield size and accumulation window of each batch to come."""
-        return self._run.windows_ahead(batches)
 
 
 def size_prepared(

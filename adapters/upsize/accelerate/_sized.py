@@ -12,6 +12,7 @@ from upsize.loading._dataset import SetSize
 from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
 from upsize.loading._web import is_web_loader
+from upsize.run._refusals import check_callback
 
 __all__ = ["sized"]
 
@@ -69,22 +70,18 @@ def sized(
         0
         >>> resize.remove()
     """
-    if not isinstance(resize, ProgressiveResize):
-        raise TypeError(
-            "resize must be the ProgressiveResize that was made with the loader, not a "
-            f"{type(resize).__name__}"
-        )
+    check_callback(resize, ProgressiveResize, "that was made with the loader")
     run = resize._run
     if is_web_loader(loader):
         web: Any = loader
-        return _sized(web, resize._sizes(), set_size=set_size)  # type: ignore[no-any-return]
+        return _sized(web, resize.size_source, set_size=set_size)  # type: ignore[no-any-return]
     check_prepared(loader)
     plain: Any = loader
-    if resize.grown_plan is not None:
+    if resize.size_source.grown_plan is not None:
         # Its last batch has another length than gather_for_metrics takes it to have.
         base = rank_loader(plain.base_dataloader)
         plain = copy_with(plain, base_dataloader=base, _drop_last=True)
-    new: Any = size_prepared(plain, resize._sizes(), lambda: run, set_size)
+    new: Any = size_prepared(plain, resize.size_source, lambda: run, set_size)
     _register(resize, loader, new)
     return new  # type: ignore[no-any-return]
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from upsize.schedule._warn import warn
+
 __all__ = ["read_state", "write_state"]
 
 _FILE = "upsize.json"
@@ -32,21 +34,30 @@ def write_state(
         Path(folder, _FILE).write_text(json.dumps(state_dict()), "utf-8")
 
 
-def read_state(folder: str, load_state_dict: Callable[[dict[str, Any]], None]) -> bool:
-    """Load a state; return whether there is one.
+def read_state(
+    folder: str, load_state_dict: Callable[[dict[str, Any]], None], otherwise: str
+) -> None:
+    """Load a state, if there is one.
 
     Args:
         folder: The folder of the checkpoint.
         load_state_dict: Called with the state.
+        otherwise: What happens without one, for the warning.
 
     Raises:
         ValueError: When the state is broken, or that of something else; names the file.
+
+    Warns:
+        UserWarning: When the folder has none.
     """
     path = Path(folder, _FILE)
     if not path.exists():
-        return False
+        warn(
+            f"{folder} holds no state of upsize; perhaps it was saved without it. "
+            f"{otherwise}"
+        )
+        return
     try:
         load_state_dict(json.loads(path.read_text("utf-8")))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from error
-    return True

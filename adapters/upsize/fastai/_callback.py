@@ -9,6 +9,8 @@ from fastai.callback.core import Callback
 
 from upsize.fastai._checks import CANCELS, check_batch_size, warn_of_settings
 from upsize.fastai._column import SizeColumn
+from upsize.fastai._events import FitEvents
+from upsize.fastai._fine_tune import is_fine_tuning
 from upsize.fastai._fit import Fit
 from upsize.fastai._peek import image_sizes
 from upsize.fastai._settings import Settings, WhenFrozen, resizer_of, schedule_of
@@ -18,13 +20,12 @@ from upsize.run._alone import check_alone
 from upsize.run._foreign import explain
 from upsize.run._merge_rule import Merge
 from upsize.run._options import SizeFollower
-from upsize.run._restoring import Restoring
 from upsize.schedule import IncreaseMode, Plan, Schedule, Size
 
 __all__ = ["ProgressiveResize"]
 
 
-class ProgressiveResize(Callback):
+class ProgressiveResize(FitEvents):
     """Train on small images first, with a callback that has fastxtend's parameters.
 
     If the batch transforms resample images, they also resize them; otherwise the batch
@@ -45,7 +46,7 @@ class ProgressiveResize(Callback):
             also "area" and "nearest-exact". Images are smoothed as they shrink. At full
             size transforms use their own mode.
         resize_valid: Whether validation during training uses the size that was trained
-            on last, instead of the full size. Smaller images keep their own size.
+            on last, instead of the unchanged images. Smaller images keep their own size.
         final_size: Full size in pixels, one side or (height, width). ``None``: the size
             of the training images.
         add_resize: Whether to always resize the batch in a separate step, after all
@@ -54,8 +55,7 @@ class ProgressiveResize(Callback):
             Images, masks, points and boxes of fastai's types always follow the images.
         preallocate_bs: Batch size of the dry run; ``None``: that of the training batch.
         preallocate: Whether to run the first batch forward and backward at full size
-            before training: it allocates the memory that training will need, and leaves
-            no trace.
+            before training: it proves that this fits into memory, and leaves no trace.
         empty_cache: Whether to empty CUDA's cache before an epoch of another size; in
             epoch mode only.
         verbose: Whether the first process prints the plan's summary, and what of the
@@ -120,8 +120,6 @@ class ProgressiveResize(Callback):
         batch_size: None = None,
     ) -> None:
         check_batch_size(batch_size)
-        self._hooks = Restoring()
-        self._fitting = self._tuning = False
         self._fit: Fit | None = None
         self._metric: SizeColumn | None = None
         super().__init__()
@@ -140,15 +138,6 @@ class ProgressiveResize(Callback):
         self._settings = Settings(
             options, add_resize, resize_targ, preallocate_bs, empty_cache, when_frozen
         )
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Not a property: fastai reads this attribute thirty times a step.
-        super().__setattr__(name, value)
-        if name == "learn":
-            self._hooks.close()
-            if value is not None:
-                self._hooks.wrap_method(value, "_with_events", self._with_events)
-                self._hooks.wrap_method(value, "fine_tune", self._fine_tune)
 
     @property
     def plan(self) -> Plan | None:
@@ -180,7 +169,7 @@ class ProgressiveResize(Callback):
             return  # validate, get_preds, tta, ...: nothing is trained
         learner, settings = self.learn, self._settings
         check_alone(ProgressiveResize, learner.cbs, "the learner")
-        is_frozen_part = self._tuning and learner.opt.frozen_idx > 0
+        is_frozen_part = learner.opt.frozen_idx > 0 and is_fine_tuning(learner)
         if is_frozen_part and settings.when_frozen == "final":
             self._fitting = False
             return
@@ -197,6 +186,11 @@ class ProgressiveResize(Callback):
 
     def before_train(self) -> None:
         """Count from the first batch of the epoch."""
+        if not self._sees_fit:
+            raise ValueError(
+                "ProgressiveResize joined the learner after fit had begun: give it to "
+                "the learner, or as cbs= to fit"
+            )
         if (fit := self._active) is not None:
             fit.begin_epoch(self.learn.epoch)
 
@@ -236,29 +230,6 @@ class ProgressiveResize(Callback):
         """The fit in progress."""
         return self._fit if self._fitting else None
 
-    def _with_events(
-        self, inner: Any, f: Any, event_type: str, *args: Any, **kwargs: Any
-    ) -> None:
-        """See every beginning and end of a fit, around ``Learner._with_events``.
-
-        fastai sends no event after Ctrl-C and most exceptions, and also sends
-        ``before_fit`` where nothing is fitted.
-        """
-        if event_type != "fit":
-            inner(f, event_type, *args, **kwargs)
-            return
-        self._fitting, completed = not hasattr(self.learn, "lr_finder"), False
-        if self._fitting:
-            self._fit = None
-        try:
-            inner(f, event_type, *args, **kwargs)
-            completed = True
-        except Exception as error:
-            self._explain(error)
-            raise
-        finally:
-            self._end(completed)
-
     def _explain(self, error: Exception) -> None:
         """Name size and step in an error at a smaller size."""
         fit = self._active
@@ -267,18 +238,12 @@ class ProgressiveResize(Callback):
         if self.learn.training or self._settings.options.resize_valid:
             explain(error, fit.run)
 
-    def _fine_tune(self, inner: Any, *args: Any, **kwargs: Any) -> None:
-        """Note that fits are parts of ``fine_tune``, around ``Learner.fine_tune``."""
-        self._tuning = True
-        try:
-            inner(*args, **kwargs)
-        finally:
-            self._tuning = False
+    def _begin_fit(self) -> None:
+        self._fit = None
 
-    def _end(self, completed: bool) -> None:
+    def _end_fit(self, completed: bool) -> None:
         """Restore everything that was changed, however the fit ended."""
-        fitting, self._fitting = self._fitting, False
-        if not fitting or (fit := self._fit) is None:
+        if (fit := self._fit) is None:
             return
         self.learn.metrics = [m for m in self.learn.metrics if m is not self._metric]
         fit.end(completed=completed)

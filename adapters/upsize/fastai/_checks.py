@@ -22,6 +22,7 @@ from upsize.fastai._item_tfms import ItemTransforms
 from upsize.fastai._settings import Settings
 from upsize.loading._sized import check_sizes
 from upsize.loading._transforms import check_transforms
+from upsize.run._refusals import known_full_size
 from upsize.schedule import Size
 from upsize.schedule._shown import shown
 from upsize.schedule._warn import warn
@@ -78,7 +79,8 @@ def check_batch_size(batch_size: object) -> None:
             f"batch_size={shown(batch_size)} does not work with fastai, which trains on "
             "as many batches in each epoch, for pct_train and every schedule of its own: "
             "leave it out; merge=True with GradientAccumulation trains on more small "
-            "images at once; or use upsize.loop, whose batches may grow"
+            "images at once; or train with upsize.loop, upsize.lightning, "
+            "upsize.accelerate or upsize.transformers, whose batches may grow"
         )
 
 
@@ -105,11 +107,7 @@ def check_sized(learner: Any, settings: Settings, final: Size | None) -> None:
         ValueError: Says why, and what to do instead.
     """
     loader, pipeline = pipeline_of(learner.dls.loaders[0])
-    if final is None:
-        raise ValueError(
-            "the full size is not known, and a sized loader needs it: give final_size= "
-            "to ProgressiveResize or to its schedule"
-        )
+    final = known_full_size(final)
     if settings.add_resize and explicit_size(pipeline) is not None:
         raise ValueError(
             "add_resize=True resizes after the batch transforms, whose own size would "

@@ -18,8 +18,9 @@ class FastaiCounter:
     """Counts batches, as fastai does.
 
     Each epoch counts as many as the first one, so that a moment in epochs is at that
-    epoch: further batches have the step of the last one. An accumulation window keeps the step that it began with. In the frozen part of
-    ``fine_tune`` the counter may stand still: it does not leave the first stage.
+    epoch: further batches have the step of the last one. An accumulation window keeps
+    the step that it began with. In the frozen part of ``fine_tune`` the counter may
+    stand still: it does not leave the first stage.
 
     Args:
         learner: The learner.

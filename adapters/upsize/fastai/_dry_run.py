@@ -11,6 +11,7 @@ from torch import Tensor
 
 from upsize.resize._containers import leaves, replace
 from upsize.run import _dry_run
+from upsize.run._refusals import trying_full_size
 from upsize.schedule import Size
 
 __all__ = ["dry_run", "repeat"]
@@ -26,14 +27,9 @@ def dry_run(learner: Any, inputs: Any, size: Size) -> None:
     """
     model = get_model(learner.model)
     amp = getattr(learner, "mixed_precision", None)
-    try:
-        with nullcontext() if amp is None else amp.autocast:
-            _dry_run.dry_run(model, lambda: model(*inputs), size)
-    except Exception as error:
-        error.add_note(
-            "upsize: in the dry run at full size; preallocate=False skips it"
-        )
-        raise
+    autocast = nullcontext() if amp is None else amp.autocast
+    with trying_full_size("the model with the inputs of the first batch"), autocast:
+        _dry_run.dry_run(model, lambda: model(*inputs), size)
 
 
 def repeat(inputs: Any, rows: int | None) -> Any:

@@ -20,12 +20,12 @@ from upsize.fastai._batch_tfms import (
 )
 from upsize.fastai._checks import check_sized
 from upsize.fastai._counter import FastaiCounter
+from upsize.fastai._describe import describe_batch, frozen_summary
 from upsize.fastai._dry_run import dry_run, repeat
 from upsize.fastai._merged import MergedBatches
 from upsize.fastai._settings import Settings
 from upsize.fastai._targets import TargetResizer
 from upsize.models._adapt._training import ModelSizes
-from upsize.resize._containers import leaves
 from upsize.resize._containers import replace as replace_leaves
 from upsize.run import TrainingRun
 from upsize.run._lost_types import without_types
@@ -70,6 +70,11 @@ class Fit:
         """Size of the last batch trained on."""
         return None if self.run is None else self.run.size
 
+    @property
+    def _says(self) -> bool:
+        """Whether this process prints."""
+        return self._settings.options.verbose and not rank_distrib()
+
     def expect(
         self, final: Size | None, train: Size | None, valid: Size | None
     ) -> None:
@@ -92,14 +97,15 @@ class Fit:
             self.merged = MergedBatches(self._learner, self.run)
         train, valid = self._expected
         if train is not None:
-            self.run.check(train)
+            self.run.reports.check(train)
         if valid is not None:
-            self.run.check_validation(valid)
+            self.run.reports.check_validation(valid)
 
     def take_over(self) -> None:
         """Let the batch transforms that resample images also resize them."""
         settings, loaders = self._settings, self._learner.dls.loaders
-        self._adapt()
+        self._models = ModelSizes([self._learner.model], self._changes)
+        self._models.tell(print if self._says else None)
         if self._ahead is not None:
             check_sized(self._learner, settings, self._final)
             self._changes.callback(self._ahead.forget)
@@ -123,14 +129,6 @@ class Fit:
             self._changes.set(owner, "after_batch", new)
             if size == self._for_training:
                 self._pipeline = new
-
-    def _adapt(self) -> None:
-        """Let the model take other sizes than its own."""
-        self._models = ModelSizes([self._learner.model], self._changes)
-        summary = self._models.summary()
-        says = self._settings.options.verbose and not rank_distrib()
-        if summary is not None and says:
-            print(summary)
 
     def end(self, *, completed: bool) -> None:
         """Restore what was changed, and report how training ended."""
@@ -220,10 +218,10 @@ class Fit:
         learner, run = self._learner, self.run
         assert run is not None
         batch = tuple(learner.xb), tuple(learner.yb)
-        typed = run.lost_types(batch, images)
+        typed = run.reader.lost_types(batch, images)
         batch = replace_leaves(batch, typed)
         found = self._targets.resizer(batch[1], images).read(batch, full=images)
-        new = run.resized(batch, found, size)
+        new = run.reader.resized(batch, found, size)
         learner.xb, learner.yb = without_types(new, typed)
 
     def _split(self, batch: Any) -> Any:
@@ -236,25 +234,14 @@ class Fit:
     def _describe(self, images: Size) -> None:
         """Say once what is trained on, before the first batch is resized."""
         self._is_described = True
-        plan, learner, settings = self.plan, self._learner, self._settings
         assert self.run is not None
-        assert plan is not None
+        assert self.plan is not None
         if self._is_frozen:
-            if settings.options.verbose and not rank_distrib():
-                first = plan.stages[0].size
-                size = list(first) if isinstance(first, Size) else first
-                print(f"Training the frozen model at the initial image size of {size}.")
-            return
-        batch = tuple(learner.xb), tuple(learner.yb)
-        batch = replace_leaves(batch, self.run.lost_types(batch, images))
-        inputs, targets = batch
-        found = leaves(batch)
-        doubtful = [x for _, x in found if isinstance(x, torch.Tensor) and x.ndim > 2]
-        # fastai tells inputs from labels, and its transforms resize by type.
-        if len(doubtful) > 1 and self._pipeline is None:
-            resizer = self._targets.named("yb", targets, images)
-            both = {"xb": inputs, "yb": targets}
-            self.run.describe(resizer.read(both, full=images))
+            if self._says:
+                print(frozen_summary(self.plan))
+        elif self._pipeline is None:  # fastai's transforms resize by type
+            batch = tuple(self._learner.xb), tuple(self._learner.yb)
+            describe_batch(self.run, self._targets, batch, images)
 
     def _dry_run(self, found: Any) -> None:
         """Run the batch forward and backward at full size, without a trace."""

@@ -11,6 +11,7 @@ from fastai.torch_core import find_bs
 
 from upsize.fastai._rows import last_is_whole
 from upsize.run import TrainingRun
+from upsize.run._refusals import nothing_to_merge
 from upsize.run._waiting import WaitingBatches
 
 __all__ = ["MergedBatches"]
@@ -33,12 +34,13 @@ class MergedBatches:
     def __init__(self, learner: Any, run: TrainingRun) -> None:
         found = [cb for cb in learner.cbs if isinstance(cb, GradientAccumulation)]
         if not found:
-            raise ValueError(
-                "merge= merges the batches of an accumulation window, and the learner has "
-                "no GradientAccumulation: add that callback, or leave out merge="
+            raise nothing_to_merge(
+                run.options.merge,
+                "the learner has no GradientAccumulation",
+                "add that callback",
             )
         self._learner, self._accumulation = learner, found[0]
-        self._waiting = WaitingBatches(run)
+        self._waiting, self._merge = WaitingBatches(run), run.options.merge
         self._recorded_late = 0
         self._is_checked = False
 
@@ -82,10 +84,10 @@ class MergedBatches:
         """
         self._is_checked, window = True, self._accumulation.n_acc
         if window <= samples:
-            raise ValueError(
-                "merge= merges the batches of an accumulation window, and "
-                f"GradientAccumulation({window}) steps after each batch of {samples}: "
-                "give it the samples of several batches, or leave out merge="
+            raise nothing_to_merge(
+                self._merge,
+                f"GradientAccumulation({window}) steps after each batch of {samples}",
+                "give it the samples of several batches",
             )
 
     def _left(self) -> int:

@@ -84,7 +84,7 @@ def image_size(
     if isinstance(batch, tuple | list):
         batch = batch[: count_inputs(loader, batch)]
     try:
-        return resizer.image_size(batch, full=full)
+        return resizer.read(batch, full=full).size
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from error
 

@@ -21,6 +21,7 @@ from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
 from upsize.resize import Resizer
 from upsize.run._batches import length_of
+from upsize.run._refusals import check_callback
 from upsize.schedule import Size
 
 __all__ = ["sized"]
@@ -67,9 +68,9 @@ def sized(
 
     Raises:
         TypeError: For an object that is not a loader, and for a ``DistributedDL``.
-        ValueError: When the loader has no length or is sized already, no item transform has a size, none
-            makes the full size, or one has an unknown size or crops without resizing;
-            each is named. When training starts: for ``resize_targ=True``,
+        ValueError: When the loader has no length or is sized already, no item transform
+            has a size, none makes the full size, or one has an unknown size or crops
+            without resizing; each is named. When training starts: for ``resize_targ=True``,
             ``add_resize=True`` after batch transforms with a size, an unknown full
             size, and a PyTorch loader under ``DistributedTrainer``.
 
@@ -88,11 +89,8 @@ def sized(
         >>> dls.one_batch()[0].shape[-1]  # learn.fit(..., cbs=resize): 32, 36, ... 64
         64
     """
-    if resize is not None and not isinstance(resize, ProgressiveResize):
-        raise TypeError(
-            "resize must be the ProgressiveResize callback of the learner, not a "
-            f"{type(resize).__name__}"
-        )
+    if resize is not None:
+        check_callback(resize, ProgressiveResize, "callback of the learner")
     if isinstance(dls, DataLoaders):
         first, *others = dls.loaders
         return copy_with(
@@ -137,7 +135,7 @@ def _check(loader: Any) -> None:
         )
     if ahead_of(loader) is not None:
         raise ValueError(
-            "the loader is sized already: pass the loader that it was made from"
+            "the loader is sized already: give the one that it was made from"
         )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
-from upsize.schedule._shown import shown
+from upsize.lightning._privates import training_loaders
+from upsize.run._refusals import nothing_to_merge
 
-__all__ = ["check_batch_size", "check_merge", "check_training_step"]
+__all__ = ["check_grown_fit", "check_merge", "check_training_step"]
 
 
 def check_training_step(module: Any) -> None:
@@ -27,12 +29,13 @@ def check_training_step(module: Any) -> None:
         )
 
 
-def check_merge(trainer: Any, module: Any) -> None:
+def check_merge(trainer: Any, module: Any, merge: Any) -> None:
     """Refuse to merge micro-batches where Lightning does not accumulate them.
 
     Args:
         trainer: The trainer.
         module: The ``LightningModule``.
+        merge: What the user gave.
 
     Raises:
         ValueError: Says why, and what to do instead.
@@ -51,28 +54,73 @@ def check_merge(trainer: Any, module: Any) -> None:
         )
     varies = any(hasattr(cb, "get_accumulate_grad_batches") for cb in trainer.callbacks)
     if trainer.accumulate_grad_batches == 1 and not varies:
-        raise ValueError(
-            "merge= merges the micro-batches of an accumulation window, and "
-            "accumulate_grad_batches is 1: give Trainer(accumulate_grad_batches=...), or "
-            "leave out merge="
+        raise nothing_to_merge(
+            merge, "each batch is one", "give Trainer(accumulate_grad_batches=...)"
         )
 
 
-def check_batch_size(batch_size: object) -> None:
-    """Refuse a batch that grows.
+def check_grown_fit(trainer: Any, module: Any, resize: object) -> None:
+    """Refuse a fit whose batches cannot grow.
 
     Args:
-        batch_size: What the user gave.
+        trainer: The trainer, whose loaders are set up.
+        module: The ``LightningModule``.
+        resize: The callback.
 
     Raises:
-        ValueError: When it is not ``None``, with what to do instead.
+        ValueError: Says why, and what to do instead.
     """
-    if batch_size is not None:
-        raise ValueError(
-            f"batch_size={shown(batch_size)} does not work with Lightning, which counts "
-            "the batches of an epoch before training, for estimated_stepping_batches, "
-            "validation and the progress bar: leave it out; merge=True with "
-            "accumulate_grad_batches trains on more small images at once, and also with "
-            "fewer of them in a step where a GradientAccumulationScheduler says so; or "
-            "use upsize.loop, whose batches may grow"
+    for reason in _against_growing(trainer, module, resize):
+        raise ValueError(f"batch_size=Grow(...) {reason}, or leave out batch_size=")
+
+
+def _against_growing(trainer: Any, module: Any, resize: object) -> Iterator[str]:
+    """Yield why batches cannot grow, and what to do."""
+    loaders, callbacks = training_loaders(trainer), trainer.callbacks
+    kinds = {each.__name__ for cb in callbacks for each in type(cb).__mro__}
+    if len(loaders) != 1 or getattr(loaders[0], "resize", None) is not resize:
+        yield (
+            "needs one training loader, which draws the batches: give the trainer "
+            "upsize.lightning.sized(loader, resize)"
         )
+    if not module.automatic_optimization:
+        yield (
+            "needs automatic optimization, where each batch is one optimizer step: set "
+            "automatic_optimization = True"
+        )
+    varies = any(hasattr(cb, "get_accumulate_grad_batches") for cb in callbacks)
+    if trainer.accumulate_grad_batches != 1 or varies:
+        yield (
+            "and accumulate_grad_batches both make batches of small images larger: give "
+            "merge=True in the place of Grow(...), which changes no optimizer step"
+        )
+    is_trial = bool(trainer.fast_dev_run)
+    if not is_trial and (trainer.max_epochs in (None, -1) or trainer.max_steps != -1):
+        yield (
+            "makes the number of steps follow from that of epochs: give the Trainer "
+            "max_epochs= alone, without max_steps="
+        )
+    limits = trainer.limit_train_batches, trainer.overfit_batches
+    if limits != (1.0, 0.0) and not is_trial:
+        yield (
+            "counts samples, and limit_train_batches and overfit_batches count batches, "
+            "which differ: give the loader a torch.utils.data.Subset"
+        )
+    if trainer.reload_dataloaders_every_n_epochs:
+        yield (
+            "plans the samples of each epoch, and reload_dataloaders_every_n_epochs may "
+            "change them: give the trainer one loader for all epochs"
+        )
+    every = trainer.val_check_interval
+    if not isinstance(every, float) and trainer.check_val_every_n_epoch is not None:
+        yield (
+            f"makes epochs of different lengths, and val_check_interval={every} counts "
+            "batches of one: give a share of an epoch (0.5), or "
+            "check_val_every_n_epoch=None"
+        )
+    for name in ("BatchSizeFinder", "StochasticWeightAveraging"):
+        if name in kinds:
+            yield (
+                f"plans the batches of each epoch, and {name} changes them: leave out "
+                "that callback"
+            )

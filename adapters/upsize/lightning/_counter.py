@@ -68,7 +68,7 @@ def counter_of(
     make = partial(
         make,
         by_steps=by_steps,
-        starts=list(accumulate(lengths, initial=0)),
+        starts=list(accumulate(lengths, initial=0)) if lengths else (),
         samples={} if reloads else _samples(trainer, per_epoch, manual=manual),
     )
     if total_steps is not None:

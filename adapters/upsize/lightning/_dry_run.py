@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from upsize.run import TrainingRun
+from upsize.run._refusals import trying_full_size
 
 __all__ = ["dry_run"]
 
@@ -17,12 +18,6 @@ def dry_run(trainer: Any, run: TrainingRun, batch: Any) -> None:
         run: Its run.
         batch: The batch.
     """
-    try:
-        with trainer.precision_plugin.forward_context():
-            run.preallocate(trainer.lightning_module, batch)
-    except Exception as error:
-        error.add_note(
-            "upsize: in the dry run of preallocate=True, which calls the "
-            "LightningModule with the first image of the batch"
-        )
-        raise
+    calls = "the LightningModule with the first image of the batch"
+    with trying_full_size(calls), trainer.precision_plugin.forward_context():
+        run.preallocate(trainer.lightning_module, batch)

@@ -12,6 +12,8 @@ __all__ = [
     "log_by",
     "logging_step",
     "restart_fetching",
+    "set_drawn",
+    "set_epoch_length",
     "training_collection",
     "training_loaders",
 ]
@@ -38,6 +40,20 @@ def restart_fetching(trainer: Any) -> None:
     fetcher = trainer.fit_loop._data_fetcher
     if fetcher.length is None:
         iter(fetcher)
+
+
+def set_drawn(trainer: Any, batches: int) -> None:
+    """Set how many batches of an epoch are drawn, the last of which ends it."""
+    trainer.fit_loop._data_fetcher.length = batches
+
+
+def set_epoch_length(trainer: Any, batches: int) -> None:
+    """Set how many batches an epoch has, and so when it validates within the epoch."""
+    fit_loop, interval = trainer.fit_loop, trainer.val_check_interval
+    limit = trainer.fast_dev_run
+    fit_loop.max_batches = min(batches, int(limit)) if limit else batches
+    if isinstance(interval, float):
+        trainer.val_check_batch = max(1, int(fit_loop.max_batches * interval))
 
 
 def training_loaders(trainer: Any) -> list[Any]:

@@ -52,6 +52,9 @@ class ReloadingCounter(LightningCounter):
             return int(epochs.ready) * self.steps_per_epoch
         return self._at(epoch, batch)
 
+    def next_epoch(self) -> None:
+        """Return ``None``: each step is found by its epoch."""
+
     def ahead(self, batches: int | None = None) -> Iterator[int]:
         """Yield the step of each batch to come, without end."""
         if not self._is_spread:

@@ -15,6 +15,7 @@ from upsize.loading._others import check_loader
 from upsize.loading._sized import check_sizes
 from upsize.loading._sized import sized as _sized
 from upsize.loading._window import cutter_of
+from upsize.run._refusals import check_callback, known_full_size
 from upsize.run._size_source import SizeSource
 from upsize.schedule import Size
 
@@ -69,27 +70,19 @@ def sized(
     is_other = is_stream(loader) and not (is_plain or isinstance(loader, SizedLoader))
     if not is_other:
         check_loader(loader)
-    if not isinstance(resize, ResizeCallback):
-        raise TypeError(
-            "resize must be the ProgressiveResize callback of the trainer, not a "
-            f"{type(resize).__name__}"
-        )
+    check_callback(resize, ResizeCallback, "callback of the trainer")
     if not (is_plain or is_other):
         raise TypeError(
             f"loader must be a torch.utils.data.DataLoader itself, not a "
             f"{type(loader).__name__}, which Lightning could not make again with "
             "another sampler: make a DataLoader with the same dataset and settings"
         )
-    if resize.final_size is None:
-        raise ValueError(
-            "the callback has no final size, and a sized loader needs it before the "
-            "first batch: give final_size= to ProgressiveResize or to its schedule"
-        )
+    full = known_full_size(resize.final_size)
     if is_other:
         return sized_stream(loader, resize, set_size)
     source = cast(SizeSource, resize)
     if set_size is None and cutter_of(source, loader.collate_fn) is None:
-        check_sizes(loader, resize.final_size)
+        check_sizes(loader, full)
     return SizedLoader(**_settings(loader), resize=resize, set_size=set_size)
 
 
@@ -103,6 +96,7 @@ class SizedLoader(DataLoader[Any]):
     """
 
     _sized: DataLoader[Any] | None = None
+    _grows = False  # whether its batches do
 
     def __init__(
         self,
@@ -114,6 +108,12 @@ class SizedLoader(DataLoader[Any]):
         super().__init__(*args, **settings)
         self.resize, self.set_size = resize, set_size
 
+    def __len__(self) -> int:
+        """Return the batches of an epoch: while the batch grows, of that in progress."""
+        if self.resize.grown_plan is None:
+            return super().__len__()
+        return self.resize.batches_of()
+
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # A generator: Lightning asks for the iterator before the plan is known,
         # and for the first batch after that.
@@ -123,14 +123,20 @@ class SizedLoader(DataLoader[Any]):
         """Return the sized loader of this pass."""
         # Persistent workers are those of one loader, and so is what a stream reports.
         stays = self.persistent_workers or isinstance(self.dataset, IterableDataset)
-        if self._sized is None or not stays:
+        grows = self.resize.grown_plan is not None
+        made = self._sized
+        if made is None or not stays or grows != self._grows:
+            self._grows = grows
             # It shares the batch sampler, whose settings may have been changed.
-            plain = object.__new__(DataLoader)
+            plain: Any = object.__new__(DataLoader)
             vars(plain).update(vars(self))
+            if grows:
+                drawn: Any = self.batch_sampler
+                vars(plain)["batch_size"] = drawn.batch_size
             # sized() has refused a callback without a final size.
             source = cast(SizeSource, self.resize)
-            self._sized = _sized(plain, source, set_size=self.set_size)
-        return self._sized
+            made = self._sized = _sized(plain, source, set_size=self.set_size)
+        return made
 
     @property
     def _iterator(self) -> Any:

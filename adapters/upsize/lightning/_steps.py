@@ -67,6 +67,17 @@ class LightningCounter:
             return None
         return self._epoch_steps
 
+    def next_epoch(self) -> int | None:
+        """Return the first step of the next epoch, at the end of one that is trained on.
+
+        ``None``: the run is not of epochs, or finds the step by itself.
+        """
+        # A strategy that counts accumulation windows lets them reach into the next epoch.
+        counts_windows = self._trainer.strategy.handles_gradient_accumulation
+        if self.unit == "epochs" or self.epoch_steps is None or counts_windows:
+            return None
+        return self._start_of(epochs_done(self._trainer))
+
     def _epoch_steps(self) -> EpochSteps:
         epoch = epochs_done(self._trainer)
         first = self._start_of(epoch)

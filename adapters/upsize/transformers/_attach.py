@@ -8,8 +8,8 @@ from upsize.loading._dataset import SetSize
 from upsize.resize import Resizer
 from upsize.run import Options
 from upsize.run._merge_rule import Merge
-from upsize.run._options import RESIZER, SizeFollower
-from upsize.schedule import Schedule
+from upsize.run._options import RAMP, RESIZER, SizeFollower
+from upsize.schedule import Grow, Schedule
 from upsize.transformers._session import Session
 
 __all__ = ["attach"]
@@ -17,7 +17,7 @@ __all__ = ["attach"]
 
 def attach(
     trainer: Any,
-    schedule: Schedule,
+    schedule: Schedule = RAMP,
     *,
     final_size: int | tuple[int, int] | None = None,
     resizer: Resizer = RESIZER,
@@ -30,13 +30,13 @@ def attach(
     sized: bool = False,
     set_size: SetSize | None = None,
     merge: Merge = False,
-    batch_size: Any = None,
+    batch_size: Grow | None = None,
 ) -> Session:
     """Let a trainer of any class train on small images first.
 
     Args:
         trainer: A ``transformers.Trainer``, before ``train()``.
-        schedule: What grows and when.
+        schedule: How the image size grows.
         final_size: Full size; see :class:`ProgressiveResize` for this and the others.
         resizer: How to find and resize the images of a batch, and their targets.
         resize_valid: Whether evaluation during training uses the size trained on last.
@@ -49,7 +49,7 @@ def attach(
         sized: Whether the workers make each image at the size of its step.
         set_size: For datasets whose transforms are not found.
         merge: Whether batches of an accumulation window are merged.
-        batch_size: Refused: a Trainer does not take a :class:`~upsize.schedule.Grow`.
+        batch_size: A :class:`~upsize.schedule.Grow` for larger batches of small images.
 
     Returns:
         An object with the ``plan`` and the ``size`` of training, the ``mismatched``

@@ -10,6 +10,7 @@ from torch import nn
 
 from upsize.run import TrainingRun
 from upsize.run._dry_run import restoring_model
+from upsize.run._refusals import trying_full_size
 
 __all__ = ["dry_run"]
 
@@ -36,12 +37,8 @@ def dry_run(
                 model, inputs, num_items_in_batch=num_items_in_batch
             )
 
-    try:
-        with restoring_model(loss) if isinstance(loss, nn.Module) else nullcontext():
-            run.preallocate(trainer.model, batch, forward=forward)
-    except Exception as error:
-        error.add_note(
-            "upsize: in the dry run of preallocate=True, which calls compute_loss "
-            "with the first batch at full size"
-        )
-        raise
+    with (
+        trying_full_size("compute_loss with the first batch"),
+        restoring_model(loss) if isinstance(loss, nn.Module) else nullcontext(),
+    ):
+        run.preallocate(trainer.model, batch, forward=forward)

@@ -13,8 +13,11 @@ from accelerate.utils import DistributedType
 from torch import Tensor, nn
 
 from upsize.run import TrainingRun
+from upsize.run._draws import Draws
 from upsize.run._dry_run import restoring_model
-from upsize.run._merge import Draws, Merging, counts_itself, micro_batches
+from upsize.run._merge import counts_itself, micro_batches
+from upsize.run._merging import Merging
+from upsize.run._refusals import nothing_to_merge
 from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
@@ -63,10 +66,10 @@ class MergedSteps:
             ValueError: When it does not, or an engine of its own counts the batches.
         """
         if self._trainer.args.gradient_accumulation_steps == 1:
-            raise ValueError(
-                f"merge={self._merge} merges the batches of an accumulation window, and "
-                "each batch is one: accumulate gradients with "
-                "gradient_accumulation_steps, or leave out merge="
+            raise nothing_to_merge(
+                self._merge,
+                "each batch is one",
+                "accumulate gradients with gradient_accumulation_steps",
             )
         if self._trainer.is_deepspeed_enabled:
             raise ValueError(counts_itself(DistributedType.DEEPSPEED.value))

@@ -9,7 +9,7 @@ from upsize.resize import Resizer
 from upsize.run import Options
 from upsize.run._merge_rule import Merge
 from upsize.run._options import RAMP, RESIZER, SizeFollower
-from upsize.schedule import Plan, Schedule, Size
+from upsize.schedule import Grow, Plan, Schedule, Size
 from upsize.transformers._session import Session
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class ProgressiveResize(_Base):
     the images unchanged.
 
     Args:
-        schedule: What grows and when.
+        schedule: How the image size grows.
         final_size: Full size in pixels, one side or (height, width), where the
             schedule does not name it. ``None``: the size of the first batch's images.
         resizer: How to find and resize the images of a batch, and targets that must
             follow them, such as the masks of ``Resizer(targets={"labels": "mask"})``.
         resize_valid: Whether evaluation during training uses the size trained on last,
-            instead of the unchanged images.
+            instead of the unchanged images. Smaller images keep their own size.
         preallocate: Whether to compute the loss of the first batch at full size, with
             its gradients, before training: it proves that this fits into memory, and
             leaves no trace.
@@ -47,7 +47,7 @@ class ProgressiveResize(_Base):
             size, unless ``logging_strategy`` is "no".
         verbose: Whether the first process prints the plan's summary, and what of the
             first batch is resized.
-        follow: Regularization that follows the size; restored at the end.
+        follow: Regularization that follows the size; restored with the rest.
         sized: Whether the workers of the training loader make each image at the size
             of its step, see :func:`upsize.loading.sized`. Needs a final size.
         set_size: For datasets whose transforms are not found, see
@@ -55,8 +55,10 @@ class ProgressiveResize(_Base):
         merge: Whether the batches of an accumulation window are merged while images
             are small, see :class:`upsize.loop.ProgressiveResize`. The loss must be a
             mean over images, or a sum divided by ``num_items_in_batch``.
-        batch_size: Refused: a Trainer does not take a :class:`~upsize.schedule.Grow`,
-            as its epochs all have the same number of batches.
+        batch_size: A :class:`~upsize.schedule.Grow` for larger batches while images are
+            small, which the sized loader draws; its plain batch, and the samples of an
+            epoch, are those of the training loader. Needs ``sized=True`` and
+            ``num_train_epochs``. ``None``: the loader's own.
         args, kwargs: The arguments of the Trainer.
 
     Raises:
@@ -133,7 +135,7 @@ class ProgressiveResize(_Base):
         sized: bool = False,
         set_size: SetSize | None = None,
         merge: Merge = False,
-        batch_size: Any = None,
+        batch_size: Grow | None = None,
         **kwargs: Any,
     ) -> None:
         options = Options(

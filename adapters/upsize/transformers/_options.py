@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from upsize.run import Options
+from upsize.run._refusals import known_full_size
 
 __all__ = ["check_options"]
 
@@ -18,25 +19,20 @@ def check_options(
         options: What the user asks for.
         sized: Whether the workers of the training loader make small images.
         set_size: See :func:`upsize.loading.sized`.
-        batch_size: Refused.
+        batch_size: How the batch grows; ``None``: it does not.
 
     Raises:
-        ValueError: When ``sized`` lacks the full size, ``set_size`` lacks ``sized``, or
-            there is a ``batch_size``.
+        ValueError: When ``sized`` lacks the full size, or ``set_size`` or
+            ``batch_size`` lack ``sized``.
     """
-    if batch_size is not None:
+    if batch_size is not None and not sized:
         raise ValueError(
-            f"batch_size={batch_size!r}: a Trainer takes every epoch to have as many "
-            "batches as the first one (for state.epoch, epochs to evaluate or save "
-            "after, and where to resume), and with batches that grow, epochs have "
-            "different numbers of them: give merge=True and "
-            "gradient_accumulation_steps, or train with upsize.accelerate"
+            "batch_size=Grow(...) changes how many images a batch has, which only the "
+            "batch sampler of a sized loader can do: give sized=True as well, or leave "
+            "out batch_size="
         )
-    if sized and options.full_size is None:
-        raise ValueError(
-            "sized=True needs the full size before the first batch: give "
-            "final_size= to ProgressiveResize or to its schedule"
-        )
+    if sized:
+        known_full_size(options.full_size)
     if set_size is not None and not sized:
         raise ValueError(
             "set_size= has no effect without a sized loader: give sized=True as "

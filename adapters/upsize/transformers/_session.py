@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain, repeat
 from typing import Any, TypeAlias
 
 from upsize.loading._dataset import SetSize
 from upsize.run import Options, TrainingRun
 from upsize.run._foreign import explain
-from upsize.run._merge import Merging
 from upsize.run._restoring import Restoring
-from upsize.schedule import Plan, Size
+from upsize.schedule import Grow, Plan, Size
 from upsize.transformers._counter import TrainerCounter
 from upsize.transformers._dry_run import dry_run
-from upsize.transformers._merged import MergedSteps, first_alone
+from upsize.transformers._grown import GrownCounter, GrownTraining
+from upsize.transformers._merged import MergedSteps
 from upsize.transformers._model import AdaptedModel
 from upsize.transformers._options import check_options
 from upsize.transformers._report import LogChanges
 from upsize.transformers._sized import sized, sized_again
+from upsize.transformers._sizes import SessionSizes
 from upsize.transformers._state import read_from, write_to
 
 __all__ = ["Session"]
@@ -34,11 +34,11 @@ class Session:
         options: What the user asks for.
         sized: Whether the workers of the training loader make small images.
         set_size: See :func:`upsize.loading.sized`.
-        batch_size: Refused.
+        batch_size: How the batch grows; ``None``: it does not.
 
     Raises:
-        ValueError: When ``sized`` lacks the full size, ``set_size`` lacks ``sized``, or
-            there is a ``batch_size``.
+        TypeError: When ``batch_size`` is not a ``Grow``.
+        ValueError: When options contradict each other.
     """
 
     #: The methods of a Trainer that it wraps.
@@ -53,13 +53,13 @@ class Session:
         options: Options,
         sized: bool,
         set_size: SetSize | None,
-        batch_size: Any = None,
+        batch_size: Grow | None = None,
     ) -> None:
         check_options(options, sized, set_size, batch_size)
         self._trainer, self._options = trainer, options
         self._sized, self._set_size = sized, set_size
         self._run: TrainingRun | None = None
-        self._counter: TrainerCounter | None = None
+        self._counter: TrainerCounter | GrownCounter | None = None
         self._model = AdaptedModel(trainer, options.verbose)
         self._epoch: Iterator[Any] | None = None  # its batches
         self._training = self._evaluating = False
@@ -70,6 +70,9 @@ class Session:
         self._merged: MergedSteps | None = None
         if options.merge_rule is not None:
             self._merged = MergedSteps(trainer, options.merge)
+        self._grown: GrownTraining | None = None
+        if batch_size is not None:
+            self._grown = GrownTraining(trainer, options, batch_size)
 
     @property
     def plan(self) -> Plan | None:
@@ -85,13 +88,6 @@ class Session:
     def mismatched(self) -> int:
         """Batches that came from the sized loader at another size than their step's."""
         return 0 if self._run is None else self._run.mismatched
-
-    @property
-    def final_size(self) -> Size:
-        """The full size, for a sized loader."""
-        size = self._options.full_size
-        assert size is not None  # checked with sized=True
-        return size
 
     def attach(self) -> None:
         """Wrap the methods of the trainer."""
@@ -112,10 +108,14 @@ class Session:
             self._merged.check()
         self._run, self._training, completed = None, True, False
         self._trainer.add_callback(self._changed)
+        epochs = Restoring()
         try:
+            if self._grown is not None:
+                self._grown.begin(epochs)
             output = inner(*args, **kwargs)
             completed = True
         finally:
+            epochs.close()
             self._trainer.remove_callback(self._changed)
             self._training, self._to_try, self._loader = False, None, None
             self._model.restore()
@@ -138,7 +138,7 @@ class Session:
                 self._counter.begin_epoch()
             self._epoch = epoch_iterator
             if self._sized:
-                sized_again(epoch_iterator, self)
+                sized_again(epoch_iterator, SessionSizes(self))
             if self._merged is not None:
                 self._merged.begin_epoch(
                     map(self._drawn, epoch_iterator), self.current_run()
@@ -158,8 +158,10 @@ class Session:
     def get_train_dataloader(self, inner: Method, *args: Any, **kwargs: Any) -> Any:
         """Let the workers make small images, if ``sized`` asks for it."""
         loader = inner(*args, **kwargs)
+        if self._grown is not None and self._training:
+            self._grown.make(loader)
         if self._sized:
-            loader = sized(loader, self, self._set_size)
+            loader = sized(loader, SessionSizes(self), self._set_size)
         self._loader = loader
         return loader
 
@@ -205,46 +207,24 @@ class Session:
             logs.setdefault(name, max(size))
         return inner(logs, *args, **kwargs)
 
-    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
-        """Yield the size of each batch of an epoch; full size outside of training."""
-        ahead = self.current_run().sizes_ahead(batches) if self._training else ()
-        return chain(ahead, repeat(self.final_size))
-
-    @property
-    def merging(self) -> Merging | None:
-        """Which batches are merged; ``None``: none are."""
-        rule = self._options.merge_rule
-        if rule is None or (self._training and self._loader is not None):
-            return None if rule is None else self.current_run().merging
-        return Merging(rule)  # of no run: a loader is made, or used elsewhere
-
-    def windows_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
-        """Yield size and window of the same batches; none is merged out of training."""
-        rest = repeat((self.final_size, 1))
-        if not self._training:
-            return rest
-        run = self.current_run()
-        ahead = run.windows_ahead(batches)
-        return chain(first_alone(ahead) if run.wants_dry_run else ahead, rest)
-
-    def tell_at_end(self, tell: Callable[[], object]) -> None:
-        """Call a function when training has ended without an exception."""
-        if self._training:
-            self.current_run().tell_at_end(tell)
-
     def current_run(self) -> TrainingRun:
         """Return the run that the trainer's state belongs to."""
         trainer = self._trainer
         # Each start of training makes a state, also one after running out of memory.
         if self._run is not None and self._counter.state is trainer.state:  # type: ignore[union-attr]
             return self._run
-        self._counter = TrainerCounter(trainer)
+        saved, grown = read_from(trainer.state), self._grown
+        if grown is None or grown.plan is None:
+            self._counter = TrainerCounter(trainer)
+        else:
+            grown.check(saved)
+            self._counter = GrownCounter(trainer, grown, grown.plan)
         self._model.restore()
         self._model.adapt()
         self._run = TrainingRun(
             self._options,
             self._counter,
-            saved=read_from(trainer.state),
+            saved=saved,
             models=[trainer.model_wrapped],
             say=print if trainer.is_world_process_zero() else None,
             report=self._changed.changed,

@@ -7,33 +7,41 @@ from typing import Any
 
 from accelerate.data_loader import DataLoaderStateMixin
 
+from upsize.accelerate._grown import rank_loader
 from upsize.accelerate._prepared import size_again, size_prepared
 from upsize.loading._dataset import SetSize
+from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
+from upsize.transformers._sizes import SessionSizes
 
 __all__ = ["sized", "sized_again"]
 
 
-def sized(loader: Any, session: Any, set_size: SetSize | None) -> Any:
+def sized(loader: Any, sizes: SessionSizes, set_size: SetSize | None) -> Any:
     """Return the loader of ``get_train_dataloader``, sized.
 
     Args:
         loader: A loader that the Trainer's accelerator prepared, or a plain one.
-        session: Tells the sizes.
+        sizes: Tells the sizes.
         set_size: See :func:`upsize.loading.sized`.
     """
     if isinstance(loader, DataLoaderStateMixin):
-        return size_prepared(loader, session, session.current_run, set_size)
-    return _sized(loader, session, set_size=set_size)
+        if sizes.grown_plan is not None:
+            # Its last batch has another length than gather_for_metrics takes it to have.
+            plain: Any = loader
+            base = rank_loader(plain.base_dataloader)
+            loader = copy_with(plain, base_dataloader=base, _drop_last=True)
+        return size_prepared(loader, sizes, sizes.current_run, set_size)
+    return _sized(loader, sizes, set_size=set_size)
 
 
-def sized_again(batches: Any, session: Any) -> None:
+def sized_again(batches: Any, sizes: SessionSizes) -> None:
     """Size the loader of a resumed epoch, which the Trainer has made of a sized one.
 
     Args:
         batches: The iterator of that loader, before its first batch.
-        session: Tells the sizes.
+        sizes: Tells the sizes.
     """
     if inspect.isgenerator(batches):
         loader = inspect.getgeneratorlocals(batches).get("self")
-        size_again(loader, session, session.current_run)
+        size_again(loader, sizes, sizes.current_run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from upsize.run import TrainingRun
+from upsize.run._refusals import keep_plan
 from upsize.run._state import State, read_state
 
 __all__ = ["read_from", "write_to"]
@@ -35,10 +36,7 @@ def read_from(state: Any) -> State | None:
     if entry is None:
         return None
     saved = entry.get("attributes") if isinstance(entry, dict) else None
-    try:
+    with keep_plan("that entry"):
         return read_state(
             State, saved, f'stateful_callbacks["{_KEY}"] in trainer_state.json'
         )
-    except ValueError as error:
-        error.add_note("upsize: to continue with a new plan instead, delete that entry")
-        raise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from upsize.cli._values import parse, shown
+from upsize.cli._values import parse
 from upsize.schedule import Grow, Plan
+from upsize.schedule._shown import shown
 
 __all__ = ["batch_options", "describe_batches"]
 
@@ -20,7 +21,7 @@ def _limit(text: str) -> int | dict[Any, int]:
         found, images = parse(size), parse(number)
         if not isinstance(found, (int, tuple)) or not isinstance(images, int):
             raise ValueError(  # noqa: TRY004 - a bad text, not a bad call
-                "--limit must be images, as 256, or images for each size, as "
+                "--limit must be images (256), or images for each size, as "
                 f"112=256,160=128, not {shown(text)}"
             )
         limits[found] = images

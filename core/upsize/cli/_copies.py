@@ -122,21 +122,21 @@ def copies(
     target: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the copies, which holds nothing else.",
+            help="Folder of the copies, with nothing else in it.",
             show_default="that of the images with -small after its name",
         ),
     ] = None,
     plan: Annotated[
         Path | None,
         typer.Option(
-            help="A plan as upsize plan --json prints it, or a schedule, in a .json, "
-            ".yaml or .toml file, a preset or MODULE:NAME: its sizes are chosen from.",
+            help="Choose the sizes from this: a plan from upsize plan --json, a schedule "
+            "(a .json, .yaml or .toml file), a preset, or MODULE:NAME.",
             autocompletion=preset_names,
         ),
     ] = None,
     sizes: Annotated[
         str | None,
-        typer.Option(help="Or sizes of samples in pixels, as 112,168 or 112x160."),
+        typer.Option(help="Or sizes of samples in pixels: 112,168 or 112x160."),
     ] = None,
     full: Annotated[
         str | None,
@@ -146,53 +146,53 @@ def copies(
     ] = None,
     most: Annotated[
         int,
-        typer.Option(min=1, help="At most this many copies of an image, by --plan."),
+        typer.Option(min=1, help="Most copies of an image, with --plan."),
     ] = 2,
     least_scale: Annotated[
         float,
-        typer.Option(help="Least share of an image that a crop takes (of its area)."),
+        typer.Option(help="Smallest share of an image's area that a crop takes."),
     ] = 0.08,
     quality: Annotated[
         int | None,
         typer.Option(
-            help="Highest quality of JPEG, 1 to 95; never above the original's.",
+            help="JPEG quality, 1 to 95; never above the original's.",
             show_default="90",
         ),
     ] = None,
     encoding: Annotated[
         str,
         typer.Option(
-            help="jpeg, or raw: plain pixels, which need no decoding and some ten times "
-            "the disk.",
+            help="jpeg, or raw: plain pixels, which need no decoding, but about ten times "
+            "the disk space.",
             autocompletion=lambda: ["jpeg", "raw"],
         ),
     ] = "jpeg",
     full_copy: Annotated[
         int | None,
         typer.Option(
-            help="Shorter side in pixels of one more copy, which takes the place of the "
-            "original at full size, as 256 for 224."
+            help="Shorter side in pixels of one more copy, to read instead of the "
+            "original at full size, such as 256 for 224."
         ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes at work.", show_default="one a core"),
+        typer.Option(min=0, help="Number of processes.", show_default="one a core"),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Say what it needs, and write nothing."),
+        typer.Option("--dry-run", help="Print the disk space needed; write nothing."),
     ] = False,
     export: Annotated[
         Path | None,
         typer.Option(
             help="Write the copies as files into this empty folder, to look at them; "
-            "without --plan, --sizes and --full-copy those that are there already."
+            "without --plan, --sizes and --full-copy, the copies that already exist."
         ),
     ] = None,
 ) -> None:
-    """Make small copies of images, once, which the small phases of training read.
+    """Make small copies of your images, which training reads at small sizes.
 
-    Run it again to resume after it was stopped, or when images or options have changed.
+    Run it again if it was stopped, or after you change images or options.
 
     Examples: upsize copies data/train --sizes 112,168;
     upsize copies data/train --plan my.yaml --least-scale 0.35 --target /fast/small;

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from upsize.cli._demo_runs import compare_runs, load_images, train_longer
 from upsize.cli._errors import friendly
 from upsize.cli._frameworks import check_framework, frameworks, runner
 from upsize.cli._named import load_schedule
 from upsize.cli._paths import check_folder, check_picture, save_picture
 from upsize.cli._presets import find, is_preset, preset_names
-from upsize.cli._progress import Board, decoding
-from upsize.cli._values import parse, shown
-from upsize.schedule import Plan, Ramp, Schedule
-
-if TYPE_CHECKING:
-    from upsize.demo._data import Data
-    from upsize.demo._files import Files
-    from upsize.demo._report import Result
-    from upsize.demo._run import Runner
+from upsize.cli._values import parse
+from upsize.schedule import Ramp, Schedule
+from upsize.schedule._shown import shown
 
 __all__ = ["demo"]
 
@@ -60,44 +56,6 @@ def _schedule(
             f"{_LEAST_SIZE} pixels, not {height}x{width}"
         )
     return schedule, height
-
-
-def _load(files: Files, size: int, console: Console) -> Data:
-    """Decode the images under a progress bar."""
-    from upsize.demo._data import load as load_images
-
-    with decoding(console) as track:
-        return load_images(files, size, track)
-
-
-def _compare(
-    train: Runner,
-    data: Data,
-    schedules: dict[str, Schedule],
-    plans: dict[str, Plan],
-    batch_size: int,
-    seed: int,
-    console: Console,
-) -> list[Result]:
-    """Train along each plan, alternately, under a board of progress."""
-    from upsize.demo._report import Result
-    from upsize.demo._run import Training, round_robin
-
-    with Board(console, plans) as board:
-        runs = {
-            name: board.watch(
-                name,
-                train(
-                    Training(
-                        data, schedules[name], plan, batch_size=batch_size, seed=seed
-                    ),
-                    board.on_step(name),
-                ),
-            )
-            for name, plan in plans.items()
-        }
-        epochs = round_robin(runs)
-    return [Result(name, plans[name], epochs[name]) for name in plans]
 
 
 def demo(
@@ -177,7 +135,7 @@ def demo(
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from upsize.demo._data import check_memory
         from upsize.demo._files import find_cells, find_folder
-        from upsize.demo._plans import affordable_epochs, steps_per_epoch
+        from upsize.demo._plans import steps_per_epoch
         from upsize.demo._report import notes, picture, results_table, to_json
 
         began = time.perf_counter()
@@ -201,35 +159,24 @@ def demo(
             for name, each in schedules.items()
         }
         train = runner(framework)
-        images = _load(files, full, console)
+        images = load_images(files, full, console)
         console.print(
             f"{len(images.train)} images to train on, {len(images.val)} to validate "
             f"on, {len(images.classes)} classes; batches of {batch_size}.",
             highlight=False,
         )
         console.print(plans["progressive"].summary(), highlight=False, soft_wrap=True)
-        results = _compare(train, images, schedules, plans, batch_size, seed, console)
+        compare = partial(
+            compare_runs,
+            train=train,
+            data=images,
+            batch_size=batch_size,
+            seed=seed,
+            console=console,
+        )
+        results = compare(schedules, plans)
         if equal_time:
-            baseline, progressive = results
-            longer = affordable_epochs(
-                grow, progressive.plan, progressive.seconds, baseline.seconds
-            )
-            instead = (
-                f"instead of {epochs}"
-                if longer != epochs
-                else ("as before: that run is not repeated")
-            )
-            console.print(
-                f"Full size took {baseline.seconds:.1f} s: time for {longer} "
-                f"progressive epochs, {instead}.",
-                highlight=False,
-            )
-            if longer != epochs:
-                plan = grow.plan(epochs=longer, steps_per_epoch=steps, final_size=full)
-                name = "equal time"
-                results += _compare(
-                    train, images, {name: grow}, {name: plan}, batch_size, seed, console
-                )
+            results += train_longer(grow, results, compare, console)
         # Before the picture: a disk may have filled up in the meantime.
         if as_json:
             typer.echo(to_json(results))

@@ -72,7 +72,7 @@ def _message(error: BaseException) -> str:
 
 
 def _line(details: Any) -> str:
-    # The kind of a schedule leads the location in a file: ("ramp", "start").
+    # One schedule before another leads the location in a file: ("before", "ramp", "start").
     field = ".".join(str(part) for part in details["loc"])
     text = details["msg"].removeprefix("Value error, ")
     return f"{field}: {text}" if field else text

@@ -14,7 +14,7 @@ __all__ = ["TestSize", "describe_finish"]
 TestSize = Annotated[
     str | None,
     typer.Option(
-        help="Size at which you test, in pixels: may training end below it?",
+        help="Size at which you test the model, to see if training may end below it.",
         show_default="the full size of a ramp",
     ),
 ]

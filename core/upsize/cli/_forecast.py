@@ -53,6 +53,25 @@ def _schedule(text: str) -> Callable[[int | tuple[int, int]], Schedule]:
     return lambda _: schedule
 
 
+def _workload(target: str | None, size: int) -> dict[str, Any]:
+    """Return the arguments of ``measure``: the user's, or those of the demo at a size."""
+    if target is None:
+        for name in _DEMO:
+            require(name, "demo", "The demo's photographs")
+        from upsize.demo._forecast import workload
+
+        return dict(workload(size))
+    from upsize.forecast import measure
+
+    found = workload_of(target)
+    if unknown := sorted(set(found) - set(signature(measure).parameters)):
+        raise ValueError(
+            f"{target} returns {', '.join(unknown)}, which upsize.forecast.measure "
+            "does not take"
+        )
+    return found
+
+
 def _length(loader: Any) -> int:
     """Return the batches of an epoch."""
     try:
@@ -204,19 +223,7 @@ def forecast(
         _check(budget, seconds, plot)
         test = read_size("--test-size", test_size)
         make = _schedule(schedule)
-        if target is not None:
-            found = workload_of(target)
-        else:
-            for name in _DEMO:
-                require(name, "demo", "The demo's photographs")
-            from upsize.demo._forecast import workload
-
-            found = workload(size or _DEMO_SIZE)
-        if unknown := sorted(set(found) - set(signature(measure).parameters)):
-            raise ValueError(
-                f"{target} returns {', '.join(unknown)}, which upsize.forecast.measure "
-                "does not take"
-            )
+        found = _workload(target, size or _DEMO_SIZE)
         loader = found["loader"]
         full = found.get("final_size")
         if full is None:

@@ -9,7 +9,8 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 import upsize
-from upsize.cli._values import meant, shown
+from upsize.cli._values import meant
+from upsize.schedule._shown import shown
 
 if TYPE_CHECKING:
     from upsize.demo._run import Runner

@@ -1,4 +1,4 @@
-"""``upsize loading``: what loading your own images costs at each size."""
+"""``upsize loading``: how fast your own images load at each size."""
 
 from __future__ import annotations
 
@@ -97,27 +97,24 @@ def loading(
     ] = 224,
     copies: Annotated[
         Path | None,
-        typer.Option(help="Folder of their small copies, to measure these as well."),
+        typer.Option(help="Folder of small copies, to measure them, too."),
     ] = None,
-    images: Annotated[
-        int, typer.Option(min=1, help="At most this many of the images.")
-    ] = 256,
+    images: Annotated[int, typer.Option(min=1, help="Most images to load.")] = 256,
     turns: Annotated[
-        int, typer.Option(min=1, help="How often; medians are shown.")
+        int, typer.Option(min=1, help="Number of rounds; medians are shown.")
     ] = 3,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="Print the times as JSON, and nothing else."),
     ] = False,
 ) -> None:
-    """Measure what loading your own images costs, and how much of it small sizes save.
+    """Measure how fast your own images load, and how much time small sizes save.
 
     One process on one core loads random crops at half, three quarters and all of the
-    full size: warm, from the memory of the operating system, and cold, from the disk.
-    "saved" is the loading time that a run saves, warm, if it trains half of its steps at
-    the first size and a quarter at each other one: what you save if the loader is slower
-    than the model. "disk" is what all images take, with the copies of a way that reads
-    them.
+    full size, warm (from memory) and cold (from the disk).
+    "saved" is the loading time that a run saves, warm, with half of its steps at the
+    first size and a quarter at each other size. If the loader is slower than the model,
+    training saves as much. "disk" is the space of all images, and of their copies.
 
     Examples: upsize loading data/train; upsize loading data/train --size 160
     """

@@ -13,8 +13,8 @@ from typing import Any
 
 from upsize.cli._errors import naming
 from upsize.cli._paths import check_file
-from upsize.cli._values import shown
 from upsize.schedule import Schedule, load
+from upsize.schedule._shown import shown
 
 __all__ = ["call", "find_named", "is_named", "load_schedule"]
 

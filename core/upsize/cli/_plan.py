@@ -21,8 +21,9 @@ from upsize.cli._presets import (
     preset_table,
     presets_as_json,
 )
-from upsize.cli._values import parse, read_size, shown
+from upsize.cli._values import parse, read_size
 from upsize.schedule import IncreaseMode, Plan, Schedule
+from upsize.schedule._shown import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +60,23 @@ def _from_preset(
             "them out"
         )
     return preset.build(size, ramp)
+
+
+def _chosen(
+    preset: str | None,
+    schedule: str | None,
+    size: int | tuple[int, int] | None,
+    ramp: dict[str, Any],
+) -> tuple[str, Schedule, int | None]:
+    """Return the schedule that the options name, and its published length in epochs."""
+    if preset is not None and schedule is None and is_named(preset):
+        preset, schedule = None, preset
+    if preset is None and schedule is not None and is_preset(schedule):
+        preset, schedule = schedule, None
+    if schedule is not None:
+        return schedule, _from_file(schedule, preset, ramp), None
+    name = preset or "fastxtend"
+    return name, _from_preset(name, size, ramp), find(name).epochs
 
 
 def _draw(name: str, plan: Plan) -> Figure:
@@ -154,7 +172,7 @@ def plan(
     samples: Annotated[
         int | None,
         typer.Option(
-            help="Images that a process draws in an epoch, instead of steps.",
+            help="Images in an epoch, of one process, instead of --steps-per-epoch.",
             rich_help_panel=_BATCHES,
         ),
     ] = None,
@@ -208,16 +226,7 @@ def plan(
         if plot is not None:
             check_picture(plot, "--plot")
         final, test = read_size("--size", size), read_size("--test-size", test_size)
-        if preset is not None and schedule is None and is_named(preset):
-            preset, schedule = None, preset
-        if preset is None and schedule is not None and is_preset(schedule):
-            preset, schedule = schedule, None
-        if schedule is not None:
-            name, published = schedule, None
-            found = _from_file(schedule, preset, given)
-        else:
-            name = preset or "fastxtend"
-            found, published = _from_preset(name, final, given), find(name).epochs
+        name, found, published = _chosen(preset, schedule, final, given)
         if total_steps is None:
             epochs = epochs if epochs is not None else published or _EPOCHS
             if steps_per_epoch is None and samples is None:

@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 from rich.table import Table
 
 from upsize.cli._named import is_named
-from upsize.cli._values import meant, shown
+from upsize.cli._values import meant
 from upsize.schedule import Schedule, presets
+from upsize.schedule._shown import shown
+from upsize.schedule.presets._growing import FFCV
+from upsize.schedule.presets._stages import EFFICIENTNETV2
 
 __all__ = [
     "PRESETS",
@@ -52,90 +55,96 @@ class Preset(NamedTuple):
         return self.make(final_size=size or self.size, **ramp)
 
 
-_MOSAIC: dict[Any, int] = {"mild": 36, "medium": 135, "hot": 270}
-_EFFICIENTNETV2: dict[Any, int] = {"s": 300, "m": 384, "l": 384, "b0": 192}
-_DAWNBENCH: dict[Any, int] = {1: 35, 4: 30, 8: 35, 16: 50}
 _EFFICIENTTRAIN: dict[Any, str] = {"deit": "DeiT", "swin": "Swin"}
+#: Epochs of the published runs.
+_MOSAIC: dict[Any, int] = {"mild": 36, "medium": 135, "hot": 270}
+_DAWNBENCH: dict[Any, int] = {1: 35, 4: 30, 8: 35, 16: 50}
 
-
-def _rows() -> dict[str, Preset]:
-    rows = {
-        "fastxtend": Preset(
-            "fastxtend: half size until the middle, then by 4 pixels to 3/4",
-            presets.fastxtend,
-            20,
-            size=224,
-            is_ramp=True,
-        ),
-        "fastxtend-epoch": Preset(
-            "fastxtend, resizing only before an epoch",
-            partial(presets.fastxtend, increase_mode="epoch"),
-            20,
-            size=224,
-            is_ramp=True,
-        ),
-        "composer": Preset(
-            "MosaicML Composer: linear from half size, 50 % to 80 % of training",
-            presets.composer,
-            size=224,
-        ),
-    }
-    for recipe, epochs in _MOSAIC.items():
-        rows[f"mosaic-{recipe}"] = Preset(
+PRESETS: dict[str, Preset] = {
+    "fastxtend": Preset(
+        "fastxtend: half size until the middle, then by 4 pixels to 3/4",
+        presets.fastxtend,
+        20,
+        size=224,
+        is_ramp=True,
+    ),
+    "fastxtend-epoch": Preset(
+        "fastxtend, resizing only before an epoch",
+        partial(presets.fastxtend, increase_mode="epoch"),
+        20,
+        size=224,
+        is_ramp=True,
+    ),
+    "composer": Preset(
+        "MosaicML Composer: linear from half size, 50 % to 80 % of training",
+        presets.composer,
+        size=224,
+    ),
+    **{
+        f"mosaic-{recipe}": Preset(
             f"Mosaic's {recipe} ResNet-50 recipe, for ImageNet at 176 pixels",
             partial(presets.mosaic, recipe),
             epochs,
             size=176,
         )
-    for epochs in (16, 24, 32, 40, 56, 88):
-        rows[f"ffcv-{epochs}"] = Preset(
+        for recipe, epochs in _MOSAIC.items()
+    },
+    **{
+        f"ffcv-{epochs}": Preset(
             f"FFCV's ResNet-50 in {epochs} epochs: 160 to 192 pixels",
             partial(presets.ffcv, epochs),
             epochs,
         )
-    for variant, size in _EFFICIENTNETV2.items():
-        rows[f"efficientnetv2-{variant}"] = Preset(
+        for epochs in FFCV
+    },
+    **{
+        f"efficientnetv2-{variant}": Preset(
             f"EfficientNetV2-{variant.upper()}: four equal stages",
             partial(presets.efficientnetv2, variant),
             350,
             size=size,
         )
-    for machines, epochs in _DAWNBENCH.items():
-        rows[f"dawnbench-{machines}"] = Preset(
+        for variant, size in EFFICIENTNETV2.items()
+    },
+    **{
+        f"dawnbench-{machines}": Preset(
             f"fast.ai's DAWNBench ImageNet, {8 * machines} GPUs: 128, 224, 288 pixels",
             partial(presets.dawnbench, machines),
             epochs,
         )
-    for model, name in _EFFICIENTTRAIN.items():
-        rows[f"efficienttrain-{model}"] = Preset(
+        for machines, epochs in _DAWNBENCH.items()
+    },
+    **{
+        f"efficienttrain-{model}": Preset(
             f"EfficientTrain++ of {name}: stages of equal compute",
             partial(presets.efficienttrain, model),
         )
-    for initial in (84, 70):
-        rows[f"clipa-{initial}"] = Preset(
+        for model, name in _EFFICIENTTRAIN.items()
+    },
+    **{
+        f"clipa-{initial}": Preset(
             f"CLIPA-v2 of ViT-H/14: {initial} pixels, 224 for the last 4 % of samples",
             partial(presets.clipa, initial),
             size=224,
         )
-    rows["fastdinov2"] = Preset(
+        for initial in (84, 70)
+    },
+    "fastdinov2": Preset(
         "FastDINOv2: half size for three quarters of training",
         presets.fastdinov2,
         size=224,
-    )
-    rows["autoprog"] = Preset(
+    ),
+    "autoprog": Preset(
         "AutoProg's four stages made by hand, in multiples of 32",
         presets.autoprog,
         size=224,
-    )
-    rows["yolox"] = Preset(
+    ),
+    "yolox": Preset(
         "YOLOX: random multiples of 32 from 480 to 800 pixels, every 10 steps",
         presets.yolox,
         300,
-    )
-    return rows
-
-
-PRESETS = _rows()
+    ),
+}
 
 
 def find(name: str) -> Preset:

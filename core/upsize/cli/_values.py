@@ -4,29 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from reprlib import Repr
-from typing import Any
 
 from upsize.schedule._fields import nearest
+from upsize.schedule._shown import shown
 from upsize.schedule._size import MAX_SIDE, as_size
 
-__all__ = ["Value", "meant", "parse", "read_size", "shown"]
+__all__ = ["Value", "meant", "parse", "read_size"]
 
 Value = int | float | str | tuple[int, int]
-
-_VALUES = Repr()
-_VALUES.maxstring = _VALUES.maxother = 80
-_VALUES.maxlevel = 2
-
-
-def shown(value: Any) -> str:
-    """Return a value for a message: as Python writes it, cut in the middle if long.
-
-    Example:
-        >>> shown("large"), len(shown("large" * 1000))
-        ("'large'", 80)
-    """
-    return _VALUES.repr(value)
 
 
 def meant(name: str, known: Iterable[str]) -> str:

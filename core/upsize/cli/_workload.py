@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from upsize.cli._named import call, find_named, is_named
-from upsize.cli._values import shown
+from upsize.schedule._shown import shown
 
 __all__ = ["workload_of"]
 

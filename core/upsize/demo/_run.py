@@ -98,7 +98,7 @@ class Training:
 
     Args:
         data: The task.
-        schedule: What grows and when.
+        schedule: How the image size grows.
         plan: The schedule's sizes; its steps are those of
             :func:`~upsize.demo._plans.steps_per_epoch`.
         batch_size: Images in a batch.
@@ -133,8 +133,10 @@ class Training:
             weight_decay=5e-4,
             nesterov=True,
         )
+        # Of four steps the first quarter has no length, and OneCycleLR divides by it.
+        steps = max(5, plan.total_steps + 1)
         self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, rate, total_steps=plan.total_steps + 1, pct_start=0.25
+            self.optimizer, rate, total_steps=steps, pct_start=0.25
         )
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:

@@ -6,9 +6,10 @@ import math
 from bisect import bisect_left
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from upsize.schedule import Size
+from upsize.schedule._frozen import Frozen
 
 __all__ = ["Costs", "SizeCost"]
 
@@ -17,7 +18,7 @@ WAITS = 0.25
 _NEAR = 0.9
 
 
-class SizeCost(BaseModel):
+class SizeCost(Frozen):
     """What a training step costs at one size, in seconds.
 
     Args:
@@ -32,8 +33,6 @@ class SizeCost(BaseModel):
         >>> round(cost.total, 3), cost.bound_by
         (0.08, 'loader')
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: Size
     step: float = Field(ge=0)
@@ -52,7 +51,7 @@ class SizeCost(BaseModel):
         return "loader" if self.wait > WAITS * self.total else "model"
 
 
-class Costs(BaseModel):
+class Costs(Frozen):
     """What steps cost at the sizes that were measured, with one way of loading.
 
     Between two measured sizes, each part is interpolated linearly in the pixel count.
@@ -68,8 +67,6 @@ class Costs(BaseModel):
         >>> round(costs.at(Size(48, 48)).step, 3)  # 2304 of 1024 to 4096 pixels
         0.225
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sizes: tuple[SizeCost, ...] = Field(min_length=2)
 

@@ -39,6 +39,10 @@ class Forecast(MeasuredCosts):
         images_only: Whether nothing but one tensor of images is resized: no masks, boxes
             or further views, as in the training of a classifier.
 
+    Raises:
+        pydantic.ValidationError: When the costs were not measured at the same sizes, the
+            last of which is the full one.
+
     Example:
         >>> from upsize.forecast import Costs, SizeCost
         >>> full = SizeCost(size=(64, 64), step=0.4, resize=0, wait=0, first_batch=0)

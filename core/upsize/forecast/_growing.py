@@ -50,7 +50,7 @@ def grow_of(
         return None, None
     batch = getattr(loader, "batch_size", None)
     if not isinstance(batch, int):
-        images = resizer.first_image(first_batch(loader))
+        images = resizer.read(first_batch(loader)).first
         if images.ndim < 4:
             return None, "images of a batch are not one tensor"
         batch = len(images)

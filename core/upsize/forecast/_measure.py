@@ -111,29 +111,12 @@ def measure(
         >>> 0 < prediction.theoretical_maximum < 1, prediction.saving < 1
         (True, True)
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(
-            f"model must be a torch.nn.Module, not a {type(model).__name__}"
-        )
-    if (forward is None) == (step is None):
-        raise TypeError(
-            "give either forward(model, batch), which returns the loss, or step(batch), "
-            "which does a whole training step"
-        )
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"seconds must be more than 0, not {seconds}")
-    if isinstance(getattr(loader, "dataset", None), SizedDataset | SizedStream):
-        raise ValueError(  # noqa: TRY004 - the type is right, its state is not
-            "the loader is sized: give the loader that it was made from; both are "
-            "measured"
-        )
+    _check(model, loader, forward, step, seconds)
     device = device_of(model) or torch.device("cpu")
     resizer = Resizer() if resizer is None else resizer
     if step is None and forward is not None:
         step = step_of(model, forward, optimizer)
     assert step is not None  # one of the two was given
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     timer = timer_for(device)
     with restoring(model, optimizer, loader):
         chosen = sizes_to_measure(loader, plan, sizes, final_size, resizer)
@@ -155,7 +138,7 @@ def measure(
         device=str(device),
         batch_size=getattr(loader, "batch_size", None),
         workers=found["full"].workers,
-        cores=cores,
+        cores=_cores(),
         final_size=chosen[-1],
         full=costs["full"],
         sized=costs.get("sized"),
@@ -169,3 +152,35 @@ def measure(
         not_grown=not_grown,
         images_only=images_only,
     )
+
+
+def _check(
+    model: nn.Module,
+    loader: Iterable[Any],
+    forward: Forward | None,
+    step: Callable[[Any], Any] | None,
+    seconds: float,
+) -> None:
+    """Refuse what cannot be measured, see :func:`measure`."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"model must be a torch.nn.Module, not a {type(model).__name__}"
+        )
+    if (forward is None) == (step is None):
+        raise TypeError(
+            "give either forward(model, batch), which returns the loss, or step(batch), "
+            "which does a whole training step"
+        )
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f"seconds must be more than 0, not {seconds}")
+    if isinstance(getattr(loader, "dataset", None), SizedDataset | SizedStream):
+        raise ValueError(  # noqa: TRY004 - the type is right, its state is not
+            "the loader is sized: give the loader that it was made from; both are "
+            "measured"
+        )
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

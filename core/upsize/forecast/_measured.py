@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
 from upsize.forecast._costs import Costs
 from upsize.schedule import Grow, Size
+from upsize.schedule._frozen import Frozen
 
 __all__ = ["LoadingName", "MeasuredCosts"]
 
@@ -15,14 +16,12 @@ __all__ = ["LoadingName", "MeasuredCosts"]
 LoadingName = Literal["full", "sized"]
 
 
-class MeasuredCosts(BaseModel):
+class MeasuredCosts(Frozen):
     """What a step costs at each size, with each way of loading that was measured.
 
     The fields are described in :class:`~upsize.forecast.Forecast`, which adds what
     follows from them; what explains a forecast needs only these.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: str
     batch_size: int | None
@@ -39,6 +38,29 @@ class MeasuredCosts(BaseModel):
     grown_sized: Costs | None = None
     not_grown: str | None = None
     images_only: bool = True
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        sizes = [cost.size for cost in self.full.sizes]
+        if self.final_size != sizes[-1]:
+            raise ValueError(
+                f"final_size must be the largest size of full, {sizes[-1]}, not "
+                f"{self.final_size}"
+            )
+        if self.full.at_full_size.total == 0:
+            raise ValueError("full must take time at the full size, not 0 seconds")
+        for name in ("sized", "grown", "grown_sized"):
+            costs: Costs | None = getattr(self, name)
+            if costs is None:
+                continue
+            if [cost.size for cost in costs.sizes] != sizes:
+                raise ValueError(
+                    f"{name} must have the sizes of full, {', '.join(map(str, sizes))}, "
+                    f"not {', '.join(str(cost.size) for cost in costs.sizes)}"
+                )
+            if name != "sized" and self.grow is None:
+                raise ValueError(f"{name} needs grow, which says how the batch grew")
+        return self
 
     def costs(self, loading: LoadingName, *, growing: bool = False) -> Costs:
         """Return the costs with one way of loading.

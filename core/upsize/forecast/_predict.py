@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from upsize.forecast._advice import advice_for
 from upsize.forecast._growing import check_grow
 from upsize.forecast._measured import LoadingName, MeasuredCosts
 from upsize.forecast._outcome import compared
 from upsize.forecast._parts import PARTS, time_by_part
 from upsize.forecast._prediction import Prediction, Reason
-from upsize.forecast._words import advice_for, reason_for
-from upsize.schedule import Plan
+from upsize.forecast._reasons import reason_for
+from upsize.schedule import Plan, Size
 from upsize.schedule._finish import capped, finish_size, finish_text
 
 __all__ = ["predict"]
@@ -60,25 +63,41 @@ def predict(
         ),
         key=lambda reason: -abs(reason.share),
     )
-    hint = None
-    classifies = test_size is not None or measured.images_only
-    if classifies and (end := finish_size(plan, test_size)) is not None:
-        at_most = time_by_part(
+    seconds = sum(spent.values())
+
+    def saving(end: Size) -> float:
+        """Return what training at no size above this one saves."""
+        parts = time_by_part(
             steps,
             lambda size: costs.at(capped(size, end)),
             measured.size_change,
             measured.validation,
         )
-        now, then = (1 - sum(each.values()) / full_seconds for each in (spent, at_most))
-        if then - now > _WORTH:
-            hint = finish_text(plan, test_size, end, compared(then, now))
+        return 1 - sum(parts.values()) / full_seconds
+
+    hint = None
+    if test_size is not None or measured.images_only:
+        hint = _hint(plan, test_size, 1 - seconds / full_seconds, saving)
     return Prediction(
         plan=plan,
         loading=loading,
-        seconds=sum(spent.values()),
+        seconds=seconds,
         full_seconds=full_seconds,
         reasons=tuple(reasons),
         advice=tuple(advice_for(measured, plan, loading, lost, full_seconds)),
         costs=costs,
         hint=hint,
     )
+
+
+def _hint(
+    plan: Plan,
+    test_size: int | tuple[int, int] | None,
+    now: float,
+    saving: Callable[[Size], float],
+) -> str | None:
+    """Return what ending below the test size would save; ``None``: no hint fits."""
+    end = finish_size(plan, test_size)
+    if end is None or saving(end) - now <= _WORTH:
+        return None
+    return finish_text(plan, test_size, end, compared(saving(end), now))

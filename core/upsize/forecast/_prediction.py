@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from upsize.forecast._costs import Costs
 from upsize.forecast._measured import LoadingName
@@ -11,6 +11,7 @@ from upsize.forecast._report import Report
 from upsize.forecast._watch import Watch
 from upsize.resize import Resizer
 from upsize.schedule import Plan
+from upsize.schedule._frozen import Frozen
 
 __all__ = ["Prediction", "Reason"]
 
@@ -18,7 +19,7 @@ __all__ = ["Prediction", "Reason"]
 _WORTH = 0.005
 
 
-class Reason(BaseModel):
+class Reason(Frozen):
     """Why a schedule saves less, or more, than its theoretical maximum.
 
     Args:
@@ -26,9 +27,11 @@ class Reason(BaseModel):
             "validation".
         share: Share of the time of full-size training; negative where it saves more.
         text: The reason in words.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Example:
+        >>> print(Reason(part="resize", share=0.012, text="batches are resized"))
+        saves 1.2 points less: batches are resized
+    """
 
     part: str
     share: float
@@ -39,7 +42,7 @@ class Reason(BaseModel):
         return f"saves {abs(100 * self.share):.1f} points {how}: {self.text}"
 
 
-class Prediction(BaseModel):
+class Prediction(Frozen):
     """The time of a run; made by :meth:`Forecast.predict`.
 
     Args:
@@ -64,8 +67,6 @@ class Prediction(BaseModel):
         (0.25, 0.375)
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     plan: Plan
     loading: LoadingName
     seconds: float = Field(ge=0)
@@ -86,7 +87,19 @@ class Prediction(BaseModel):
         return 1 - self.plan.pixel_share
 
     def summary(self) -> str:
-        """Return the times, the saving, the reasons, the advice and the hint, a line each."""
+        """Return the times, the saving, the reasons, the advice and the hint, a line each.
+
+        Example:
+            >>> from upsize.schedule import Ramp
+            >>> prediction = Prediction(
+            ...     plan=Ramp(final_size=64, increase_by=32).plan(total_steps=100),
+            ...     loading="full", seconds=75.0, full_seconds=100.0, reasons=(),
+            ...     advice=("use fewer sizes",), costs=None,
+            ... )
+            >>> print(prediction.summary())
+            1 min 15 s instead of 1 min 40 s: saves 25.0% (theoretical maximum: 37.5%)
+            - use fewer sizes
+        """
         lines = [
             f"{_time(self.seconds)} instead of {_time(self.full_seconds)}: "
             f"{outcome(self.saving)} (theoretical maximum: "

@@ -27,6 +27,10 @@ class Report(NamedTuple):
         seconds: Their measured time.
         forecast_saving: Predicted saving, a share of full-size training.
         saving: Measured saving; ``None`` where nothing was trained at full size.
+
+    Example:
+        >>> print(Report((), 100.0, 105.0, 0.4, None))
+        forecast 100.0 s, measured 105.0 s (+5.0%)
     """
 
     rows: tuple[Row, ...]

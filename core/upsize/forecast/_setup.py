@@ -109,7 +109,7 @@ def first_size(loader: Iterable[Any], resizer: Resizer) -> Size:
     Raises:
         ValueError: When the loader is empty.
     """
-    return resizer.image_size(first_batch(loader))
+    return resizer.read(first_batch(loader)).size
 
 
 def first_batch(loader: Iterable[Any]) -> Any:

@@ -13,7 +13,17 @@ __all__ = ["SampleSize", "current_size", "sample_size"]
 
 
 class SampleSize(NamedTuple):
-    """Size of a sample, and the full size of the plan."""
+    """Size of a sample, and the full size of the plan.
+
+    Args:
+        size: (height, width) in pixels that the sample should have.
+        full: (height, width) in pixels at full size.
+
+    Example:
+        >>> sample = SampleSize(Size(112, 112), full=Size(224, 224))
+        >>> sample.size.height / sample.full.height
+        0.5
+    """
 
     size: Size
     full: Size
@@ -31,6 +41,14 @@ def current_size() -> SampleSize | None:
 
     A cache of decoded images must have it in its key: an image that is kept at the size
     of one step is wrong for another.
+
+    Example:
+        >>> current_size() is None
+        True
+        >>> with sample_size(Size(112, 112), full=Size(224, 224)):
+        ...     size, full = current_size()
+        >>> print(size, full)
+        112x112 224x224
     """
     sizes = _MAKING.visible()
     return next(iter(sizes)) if len(sizes) == 1 else None
@@ -39,6 +57,10 @@ def current_size() -> SampleSize | None:
 @contextmanager
 def sample_size(size: Size, full: Size) -> Iterator[None]:
     """Set the size of the samples that are made inside.
+
+    Args:
+        size: (height, width) in pixels that the samples should have.
+        full: (height, width) in pixels at full size.
 
     Example:
         >>> with sample_size(Size(112, 112), full=Size(224, 224)):

@@ -11,7 +11,8 @@ from upsize.loading._images._cut import Output
 from upsize.loading._images._draw import draw_crop
 from upsize.loading._images._numbers import Numbers
 from upsize.loading._images._open import ImageSource
-from upsize.loading._parts import Load, Options, Part, check_options
+from upsize.loading._load import Load
+from upsize.loading._parts import Options, Part, check_options
 from upsize.schedule import Size
 from upsize.schedule._ratio import in_ratio
 from upsize.schedule._size import as_size
@@ -62,9 +63,9 @@ class RandomResizedCropDecode:
             or torchvision's ``InterpolationMode`` of these.
         exif: Whether to turn the image as its EXIF orientation says, which ImageFolder's
             loader does not.
-        sharp: Whether a crop is enlarged only where the original's crop is smaller than
-            the sample, too. ``False``: as much as the same crop is at full size, which
-            reads less: all of it at half its sides for a sample of half the size.
+        sharp: Whether to decode enough pixels that no crop is enlarged if the original
+            has them. ``False``: a small sample may be enlarged as much as the same crop
+            is at full size, so half the size decodes everything at half its sides.
         copies: Small copies of the images, read where they cover the crop.
         output: "pil", or "tensor": a uint8 tensor (3, height, width), made in less time
             by torch's resampling, "bilinear" or "bicubic". A crop of 1/1 is that of
@@ -136,7 +137,7 @@ class RandomResizedCropDecode:
         def choose(image: Size) -> Part:
             crop = draw_crop(image, self.scale, self.ratio, numbers)
             least = (0, 0) if self.sharp else full
-            return Part(crop, size, (crop.height, crop.width), size, least)
+            return Part(image, crop, size, (crop.height, crop.width), size, least)
 
         options = Options(self.interpolation, self.exif, self.copies, self.output)
         return Load(choose, options, sample, size)

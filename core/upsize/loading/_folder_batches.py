@@ -24,7 +24,7 @@ from upsize.loading._transforms._watch import Watch
 from upsize.schedule import Size
 
 if TYPE_CHECKING:  # it needs the extra of image files
-    from upsize.loading._parts import Load
+    from upsize.loading._load import Load
 
 __all__ = ["POINTWISE", "FolderBatches", "is_folder", "is_of", "is_patched"]
 

@@ -43,9 +43,9 @@ def check_grown(loader: Any, plan: Plan) -> None:
     if not _is_plain(inner):
         raise ValueError(
             f"batch_size=Grow(...) cuts the indices of an epoch into batches of its own, "
-            f"and a {type(inner).__name__} may put those together that belong together. "
-            "If they need not stay together, give the DataLoader batch_size= and a "
-            "sampler= with the order of the indices, in the place of batch_sampler="
+            f"but those of a {type(inner).__name__} may belong together. If they need not "
+            "stay together, give the DataLoader batch_size= and a sampler= with the order "
+            "of the indices, instead of batch_sampler="
         )
     _check_batch(loader, plan)
     samples = samples_of(inner)

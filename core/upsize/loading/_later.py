@@ -8,13 +8,16 @@ from typing import Any, Self
 
 __all__ = ["Later"]
 
+# About what the cache of a core holds.
+_MOST_BYTES = 1 << 20
+
 
 class Later:
     """Does work at the end of its block.
 
-    To find the pixels of all images of a batch first, and to resample them one after
-    the other then, keeps the code of each in the caches of the processor, which takes
-    less time than both alternately. Where the block raises, the work is not done.
+    To find all images of a batch first, and to decode and resample them one after the
+    other then, keeps the code of each in the caches of the processor, which takes less
+    time than both alternately. Where the block raises, what waits is not done.
 
     Example:
         >>> done = []
@@ -27,10 +30,25 @@ class Later:
 
     def __init__(self) -> None:
         self._work: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._held = 0
 
-    def do(self, work: Callable[..., Any], *arguments: Any) -> None:
-        """Call ``work`` at the end of the block."""
+    def do(self, work: Callable[..., Any], *arguments: Any, held: int = 0) -> None:
+        """Call ``work`` at the end of the block, or before more than that fits.
+
+        Args:
+            work: What to do.
+            arguments: Its arguments.
+            held: Bytes of memory that they take until then.
+        """
+        if held and self._held + held > _MOST_BYTES:
+            self._now()
+        self._held += held
         self._work.append((work, arguments))
+
+    def _now(self) -> None:
+        work, self._work, self._held = self._work, [], 0
+        for each, arguments in work:
+            each(*arguments)
 
     def __enter__(self) -> Self:
         return self
@@ -42,5 +60,4 @@ class Later:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
-            for work, arguments in self._work:
-                work(*arguments)
+            self._now()

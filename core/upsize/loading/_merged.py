@@ -19,8 +19,8 @@ from upsize.loading._batches import (
     count_of,
 )
 from upsize.run._batches import last_is_short, length_of
-from upsize.run._draws import Drawn, Merging
 from upsize.run._merge_rule import next_group
+from upsize.run._merging import Drawn, Merging
 from upsize.schedule import Size
 
 __all__ = ["MergedBatchSampler", "can_merge"]

@@ -9,7 +9,8 @@ from upsize.loading._context import current_size
 from upsize.loading._images._cut import Crop, Output
 from upsize.loading._images._numbers import Numbers
 from upsize.loading._images._open import ImageSource
-from upsize.loading._parts import Load, Options, Part, check_options
+from upsize.loading._load import Load
+from upsize.loading._parts import Options, Part, check_options
 from upsize.loading._transforms._scale import scaled
 from upsize.schedule import Size
 from upsize.schedule._size import as_size
@@ -44,8 +45,8 @@ class ResizeDecode:
         interpolation: As for :class:`RandomResizedCropDecode`.
         exif: Whether to turn the image as its EXIF orientation says, which ImageFolder's
             loader does not.
-        sharp: Whether an image is enlarged only where the original is smaller than the
-            sample, too. ``False``: as much as it is at full size.
+        sharp: Whether to decode enough pixels that no image is enlarged if the original
+            has them. ``False``: it may be enlarged as much as at full size.
         copies: Small copies of the images, read where they cover the sample.
         output: "pil", or "tensor", as for :class:`RandomResizedCropDecode`.
 
@@ -122,9 +123,9 @@ class ResizeDecode:
             resized = _resized(image, size)
             least = (0, 0) if self.sharp else _resized(image, self.size)
             if crop is None:
-                return Part(Crop(0, 0, *image), resized, image, resized, least)
+                return Part(image, Crop(0, 0, *image), resized, image, resized, least)
             centre = _centre(image, resized, crop)
-            return Part(centre, crop, image, resized, least, resized)
+            return Part(image, centre, crop, image, resized, least, resized)
 
         options = Options(self.interpolation, self.exif, self.copies, self.output)
         known = crop if crop is not None or _is_side(size) else as_size(size)

@@ -13,11 +13,12 @@ from upsize.loading._kept import check_caches
 from upsize.loading._merged import MergedBatchSampler, can_merge
 from upsize.loading._others import check_loader
 from upsize.loading._plan_sizes import PlanSizes, StreamSizes
-from upsize.loading._streams import stream_parts
+from upsize.loading._stream_parts import stream_parts
 from upsize.loading._transforms import check_transforms, find_pixels
 from upsize.loading._web import check_stages, is_web_loader
 from upsize.loading._window import WindowCutter, cutter_of
 from upsize.run._batches import length_of
+from upsize.run._loop_run import LoopRun
 from upsize.run._size_source import SizeSource
 from upsize.schedule import Plan, Size
 
@@ -117,7 +118,7 @@ def _copied(loader: Any, resize: Any, set_size: SetSize | None, outer: Any) -> A
     """
     check_loader(loader)
     is_stream = isinstance(loader.dataset, IterableDataset)
-    source: SizeSource = resize
+    source: SizeSource = resize.size_source if isinstance(resize, LoopRun) else resize
     if isinstance(resize, Plan):
         if resize.grow is not None:
             raise ValueError(

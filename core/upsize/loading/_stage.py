@@ -9,6 +9,7 @@ from upsize.loading._arrays import at_size
 from upsize.resize import Resizer
 from upsize.run._batch_steps import BatchSteps
 from upsize.run._loop_run import LoopRun
+from upsize.run._size_source import resizer_of
 from upsize.schedule import Plan, Size
 
 __all__ = ["SizeStage", "size_stage"]
@@ -147,5 +148,5 @@ def size_stage(
             f"plan, not a {type(resize).__name__}: make a plan of your schedule, "
             "schedule.plan(epochs=..., steps_per_epoch=...), and train without it"
         )
-    steps = resize.expect_sizes(from_now=from_now)
-    return SizeStage(resize.plan, steps, resizer or resize.resizer)
+    steps = resize.size_source.expect(from_now=from_now)
+    return SizeStage(resize.plan, steps, resizer or resizer_of(resize))

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from torch.utils.data import BatchSampler
-
 from upsize.loading._context import sample_size
 from upsize.loading._maker import SampleMaker, SetSize
 from upsize.loading._proxy import Proxy
 from upsize.loading._reduction import StreamReduction
-from upsize.loading._stream_collate import StreamCollate
-from upsize.loading._tokens import NOW, Token, TokenSampler
-from upsize.loading._uniform import ORDER, RemadeCount, UniformSize
+from upsize.loading._tokens import NOW, Token
+from upsize.loading._uniform import ORDER, UniformSize
 from upsize.loading._waste import Waste
 from upsize.loading._web import batching_with
-from upsize.loading._window import WindowCutter
-from upsize.run._size_source import SizeSource, resizer_of
 from upsize.schedule import Size
 
-__all__ = ["SizedStream", "stream_parts"]
+__all__ = ["SizedStream"]
 
 _SAMPLES = "upsize_samples"
 _END = object()
@@ -37,16 +32,15 @@ class SizedStream(Proxy):
         dataset: An iterable dataset at full size.
         set_size: Gives it another size; ``None``: its transforms are found.
         alone: Whether the stream makes its batches by itself.
-        uniform: Gives the samples of such a batch one size, where it lets us.
+        uniform: Gives the samples of such a batch one size, where it lets us; ``None``:
+            samples stay at full size, as windows are cut later.
         waste: Counts what this process is asked for after the end of its shard.
         drop_last: Whether a last batch that is short is among that.
-        is_whole: Whether its samples stay at full size, as windows are cut later.
     """
 
     __slots__ = (
         "_upsize_alone",
         "_upsize_drop_last",
-        "_upsize_is_whole",
         "_upsize_maker",
         "_upsize_seen",
         "_upsize_set_size",
@@ -58,15 +52,13 @@ class SizedStream(Proxy):
     def __init__(
         self,
         dataset: Any,
-        set_size: SetSize | None = None,
-        alone: bool = False,
-        uniform: UniformSize | None = None,
-        waste: Waste | None = None,
-        drop_last: bool = False,
-        is_whole: bool = False,
+        set_size: SetSize | None,
+        alone: bool,
+        uniform: UniformSize | None,
+        waste: Waste,
+        drop_last: bool,
     ) -> None:
         super().__init__(dataset)
-        self._upsize_set(_upsize_is_whole=is_whole)
         maker = SampleMaker(dataset, set_size, StreamReduction(batches=alone))
         self._upsize_set(_upsize_set_size=set_size, _upsize_maker=maker)
         self._upsize_set(_upsize_alone=alone, _upsize_uniform=uniform)
@@ -100,7 +92,6 @@ class SizedStream(Proxy):
             self._upsize_uniform,
             self._upsize_waste,
             self._upsize_drop_last,
-            self._upsize_is_whole,
         )
 
     def __iter__(self) -> Iterator[Any]:
@@ -137,7 +128,7 @@ class _Samples(Proxy):
             return self._next()
         self._upsize_sizes.add(token.size)
         try:
-            whole = self._upsize_stream._upsize_is_whole
+            whole = self._upsize_stream._upsize_uniform is None
             sample = self._made(token.full if whole else token.size, token.full)
         except Exception as error:
             if self._upsize_stream._upsize_alone and len(self._upsize_sizes) > 1:
@@ -159,11 +150,9 @@ class _Samples(Proxy):
 
     def _end(self, token: Token) -> None:
         stream: SizedStream = self._upsize_stream
-        waste: Waste | None = stream._upsize_waste
-        if waste is not None:
-            is_short = NOW.made is not None and NOW.made[1] is token
-            in_vain = stream._upsize_drop_last or not is_short
-            waste.end(token.number, in_vain=in_vain)
+        is_short = NOW.made is not None and NOW.made[1] is token
+        in_vain = stream._upsize_drop_last or not is_short
+        stream._upsize_waste.end(token.number, in_vain=in_vain)
 
     def _last(self) -> Any:
         try:
@@ -204,52 +193,3 @@ class _CountedSamples(_Samples):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         done = int(state[_SAMPLES])
         self._count(done, skip=done)
-
-
-def stream_parts(
-    loader: Any,
-    source: SizeSource,
-    set_size: SetSize | None,
-    in_collate: bool,
-    outer: Any,
-    cutter: WindowCutter | None,
-) -> dict[str, Any]:
-    """Return the parts of a loader that makes the images of a stream at its sizes.
-
-    Args:
-        loader: A loader of an iterable dataset.
-        source: Tells the sizes.
-        set_size: Gives the dataset another size; ``None``: its transforms are found.
-        in_collate: Whether ``collate_fn`` has the transforms.
-        outer: What knows the length of a pass: the loader, or a pipeline around it.
-        cutter: Cuts windows of full-size batches; ``None``: samples are made small.
-    """
-    alone = loader.batch_sampler is None
-    # As for batches of one: each is one sample of the stream.
-    inner = BatchSampler(loader.sampler, 1, False) if alone else loader.batch_sampler
-    count, resizer = RemadeCount(loader.num_workers), resizer_of(source)
-    full = source.final_size
-    uniform = UniformSize(full, count, resizer, whole=alone)
-    own = UniformSize(full, count, resizer, ahead=1)
-    waste, drop_last = Waste(loader.num_workers), loader.drop_last
-    stream = SizedStream(
-        loader.dataset,
-        set_size,
-        alone,
-        None if cutter else own,
-        waste,
-        drop_last,
-        is_whole=cutter is not None,
-    )
-    is_resumed = stream._upsize_is_resumed
-    return {
-        "dataset": stream,
-        "batch_sampler": TokenSampler(inner, source, outer, count, waste, is_resumed),
-        "collate_fn": StreamCollate(
-            loader.collate_fn,
-            in_collate,
-            cutter,
-            alone,
-            None if in_collate or cutter else uniform,
-        ),
-    }

@@ -32,7 +32,7 @@ class _Called(nn.Module):
 
     def forward(self, batch: Any) -> Any:
         if self._forward is None:
-            return self._model(self._resizer.first_image(batch))
+            return self._model(self._resizer.read(batch).first)
         return self._forward(self._model, batch)
 
 

@@ -43,7 +43,7 @@ def mark_dynamic(
         >>> mark_dynamic((images, torch.zeros(2)))[0] is images
         True
     """
-    size = (Resizer() if resizer is None else resizer).image_size(batch)
+    size = (Resizer() if resizer is None else resizer).read(batch).size
     mark = torch._dynamo.mark_dynamic if strict else torch._dynamo.maybe_mark_dynamic
     for _, leaf in leaves(batch):
         if (

@@ -76,7 +76,7 @@ def with_images(batch: Any, images: int, resizer: Resizer) -> Any:
     Raises:
         ValueError: When the images are not one tensor.
     """
-    first = resizer.first_image(batch)
+    first = resizer.read(batch).first
     if first.ndim < 4:
         raise ValueError(
             "the images of a batch must be one tensor (images, channels, height, width), "
@@ -157,7 +157,7 @@ class Probe:
                 "one batch through it first"
             )
         resizer = Resizer() if resizer is None else resizer
-        resizer.image_size(sample)
+        _ = resizer.read(sample).size  # refuses listed images of several sizes, too
         batch = to_device(sample, device_of(model))
         return cls(model, batch, forward, resizer, backward)
 
@@ -170,7 +170,7 @@ class Probe:
     @property
     def device(self) -> torch.device:
         """Where the images are."""
-        return self.resizer.first_image(self.batch).device
+        return self.resizer.read(self.batch).first.device
 
     def batch_at(self, size: Size, images: int | None = None) -> Any:
         """Return the batch with its images at ``size``.
@@ -187,7 +187,7 @@ class Probe:
 
         def forward() -> Any:
             if self.forward is None:
-                return self.model(self.resizer.first_image(batch))
+                return self.model(self.resizer.read(batch).first)
             return self.forward(self.model, batch)
 
         if self.backward:

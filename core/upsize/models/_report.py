@@ -29,6 +29,10 @@ class CheckRow:
         nearest: For a failed size, the nearest working size below and above, if found.
         memory: Bytes of a step, see :class:`CheckReport`; ``None`` where it failed or
             could not be measured.
+
+    Example:
+        >>> CheckRow(Size(96, 96)).ok, CheckRow(Size(97, 97), "ValueError: odd").ok
+        (True, False)
     """
 
     size: Size
@@ -52,6 +56,9 @@ class CheckReport:
         backward: Whether the backward pass ran as well.
         multiple_of: The multiple, (height, width), of all working sizes and of no failed
             one; ``None`` where every size works or no such rule was found.
+        memory_kind: What the bytes of the rows are: ``"peak"``, the most that the device
+            had allocated in a step; ``"saved"``, weights, gradients, the batch and what
+            autograd saves for backward; ``None``: not measured.
 
     Example:
         >>> report = CheckReport((CheckRow(Size(96, 96)),), "cpu", True)

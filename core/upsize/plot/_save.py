@@ -80,6 +80,13 @@ def save(picture: Axes | Figure, path: str | PathLike[str]) -> None:
     Raises:
         ValueError: For an unsupported file extension.
         OSError: When the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "empty.png")
+        >>> save(Figure(figsize=(1, 1)), path)
+        >>> path.read_bytes()[1:4]
+        b'PNG'
     """
     figure = picture if isinstance(picture, Figure) else picture.get_figure(root=True)
     assert figure is not None  # axes that are on no figure were removed from it

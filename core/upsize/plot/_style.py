@@ -14,7 +14,18 @@ __all__ = ["STYLES", "Style", "axes", "new_figure", "style"]
 
 
 class Style(NamedTuple):
-    """The colour, line and marker of a run; each alone identifies it."""
+    """The colour, line and marker of a run; each alone identifies it.
+
+    Args:
+        color: A colour of matplotlib.
+        linestyle: A line style of matplotlib, a name or (offset, lengths in points).
+        marker: A marker of matplotlib.
+
+    Example:
+        >>> color, linestyle, marker = style(1)
+        >>> linestyle, marker
+        ('--', 's')
+    """
 
     color: str
     linestyle: str | tuple[int, tuple[int, ...]]
@@ -35,7 +46,10 @@ STYLES = (
 
 
 def style(number: int) -> Style:
-    """Return the style of a run by its number, from 0; after the last they repeat.
+    """Return the style of a run.
+
+    Args:
+        number: Number of the run, from 0; after the last style they repeat.
 
     Example:
         >>> style(0).color, style(7) == style(0)

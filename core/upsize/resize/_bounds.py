@@ -62,7 +62,7 @@ def _refusal(
         )
     return (
         f"{name} of shape {shape} has {int(wrong.sum())} boxes outside of their image "
-        f"of {size} pixels, the first is {form} {first.tolist()}: boxes are in pixels "
-        "of the image as it comes; scale them with the image in the dataset, or give "
+        f"of {size} pixels, the first is {form} {first.tolist()}: boxes must be in "
+        "pixels of the image in the batch; scale them with it in the dataset, or give "
         'normalised ones the policy "keep"'
     )

@@ -18,7 +18,8 @@ from upsize.resize._container_types import (
     reason,
     rebuild,
 )
-from upsize.resize._shown import Path, label, shown, spell
+from upsize.resize._shown import Path, label, spell
+from upsize.schedule._shown import shown
 
 __all__ = [
     "Leaves",

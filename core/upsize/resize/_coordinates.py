@@ -18,6 +18,7 @@ __all__ = [
     "BOXES",
     "KEYPOINTS",
     "box_format",
+    "called",
     "coordinates",
     "move_boxes",
     "move_keypoints",
@@ -27,18 +28,41 @@ __all__ = [
 #: Policies that a type asks for, too.
 BOXES, KEYPOINTS = "boxes", "keypoints"
 #: Names of boxes and points in datasets and models that many use.
-_BOXES = ("bbox", "bboxes", "box", "boxes")
-_POINTS = ("keypoint", "keypoints", "kps", "kpts", "landmarks")
+_KINDS: dict[str, str] = {
+    **dict.fromkeys(("bbox", "bboxes", "box", "boxes"), BOXES),
+    **dict.fromkeys(("keypoint", "keypoints", "kps", "kpts", "landmarks"), KEYPOINTS),
+    **dict.fromkeys(("polygon", "polygons"), KEYPOINTS),
+}
+#: Before these, it is a number of them.
+_COUNTS = frozenset(("n", "num", "number", "count"))
+
+
+def called(path: Path) -> tuple[Path, str | None]:
+    """Return what the last key on a path calls its leaf, and the path to that key.
+
+    A list has no keys: in ``("boxes", 0)`` the name is that of the list.
+    """
+    for depth in range(len(path), 0, -1):
+        key = path[depth - 1]
+        if isinstance(key, str):
+            *before, word = key.lower().split("_")
+            kind = _KINDS.get(word) if _COUNTS.isdisjoint(before) else None
+            return path[:depth], kind
+    return path, None
 
 
 def coordinates(path: Path, leaf: Tensor, role: str | None) -> str | None:
     """Return whether a plain leaf holds boxes or keypoints, by its role or its name."""
     if hasattr(leaf, "canvas_size") or leaf.ndim < 1 or not leaf.numel():
         return None
-    name = path[-1] if path and role is None else role
-    if name in _BOXES and leaf.shape[-1] == 4:
+    kind = role
+    if role is None:
+        place, kind = called(path)
+        if place != path and leaf.ndim < 2:
+            return None  # one of the numbers beside the boxes of a list
+    if kind == BOXES and leaf.shape[-1] == 4:
         return BOXES
-    return KEYPOINTS if name in _POINTS and leaf.shape[-1] in (2, 3) else None
+    return KEYPOINTS if kind == KEYPOINTS and leaf.shape[-1] in (2, 3) else None
 
 
 def box_format(boxes: Tensor, name: str) -> str:

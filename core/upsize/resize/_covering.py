@@ -152,13 +152,15 @@ def _refusal(batch: Any, found: dict[Path, Tensor]) -> str:
     )
     more = f" and {len(found) - _SHOWN} more" * (len(found) > _SHOWN)
     policies = ", ".join(f'{spell(name)}: "mask"' for name in names[:_SHOWN])
+    stereo = any("disp" in str(key).lower() for path in found for key in path)
+    disparity = '"disparity" for the pixels between stereo images, ' * stereo
     one, several = ("has", "it", "its"), ("have", "them", "their")
     has, it, its = several if len(found) > 1 else one
     return (
         f"{shown}{more} {has} the size of the images, and nothing says how to resize "
         f"{it}: say Resizer(targets={{{policies}}}) to pick {its} pixels, with "
-        f'"image" to blend {it}, "flow" for optical flow, or "keep" to leave {it} at '
-        "this size; or name all images in images="
+        f'"image" to blend {it}, "flow" for optical flow, {disparity}or "keep" to leave '
+        f"{it} at this size; or name all images in images="
     )
 
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from upsize.resize._policies import CANDIDATE, INPUT
 from upsize.resize._roles import Role
-from upsize.resize._shown import Path, shown
+from upsize.resize._shown import Path
+from upsize.schedule._shown import shown
 
 __all__ = ["describe"]
 

@@ -106,8 +106,8 @@ def own_window(own: Size, size: Size, image: Size) -> Size:
         if side * new % other:
             step = other // math.gcd(side, other)
             raise ValueError(
-                f"images of {own} lie beside images of {image}, and a window of {size} "
-                f"would be {side * new / other:g} pixels of theirs: give the schedule "
+                f"the batch has images of {image} and of {own}, and a window of {size} "
+                f"would be {side * new / other:g} pixels of the others: give the schedule "
                 f"multiple_of={step}"
             )
     return Size(*(a * b // c for a, b, c in zip(own, size, image, strict=True)))

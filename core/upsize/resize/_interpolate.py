@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from upsize.resize._shown import shown
+from upsize.schedule._shown import shown
 
 __all__ = [
     "MODES",

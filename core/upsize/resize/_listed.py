@@ -31,9 +31,9 @@ class ImageList(NamedTuple):
         if len(set(self.sizes)) > 1:
             raise ValueError(
                 f"the images in {label(self.path)} differ in size ({self._shown()}): "
-                "each keeps its own aspect ratio, and gets a share of its own size; "
-                "say of which full size, by final_size of the schedule or full= of the "
-                "resizer. A sized loader must make them at one size"
+                "each shrinks by the same factor, size / full size, so give the full size: "
+                "final_size of the schedule, or full= of the resizer. A sized loader "
+                "must make them at one size"
             )
         return self.sizes[0]
 

@@ -32,8 +32,9 @@ _IMAGE_WORDS = _words(
     "pictures pixel pixels video videos view views"
 )
 _TARGET_WORDS = _words(
-    "depth depths disparity edge edges flow heatmap heatmaps label labels mask masks "
-    "matte noise normals onehot seg segmentation segmentations semantic trimap"
+    "depth depths disp disparities disparity disps edge edges flow heatmap heatmaps ids "
+    "label labels mask masks matte noise normals onehot panoptic parsing seg "
+    "segmentation segmentations semantic semantics trimap"
 )
 _APART_WORDS = _words(
     "adjacency attention bias caption captions embed embedding embeddings embeds feats "

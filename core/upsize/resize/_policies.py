@@ -115,6 +115,18 @@ def _resize_flow(leaf: Tensor, name: str, change: SizeChange) -> Tensor:
     return scale_flow(flow, change.size, change.full)
 
 
+def _resize_disparity(leaf: Tensor, name: str, change: SizeChange) -> Tensor:
+    if not leaf.is_floating_point():
+        raise TypeError(
+            f"{name} is a disparity and must be floating, not {leaf.dtype}: convert it, "
+            "as its values become fractions of pixels"
+        )
+    picked = _resize_mask(leaf, name, change)  # blended, 0 or infinity would spread
+    if change.corner is not None:
+        return picked  # pixels keep their size
+    return picked * (change.size[1] / change.full[1])
+
+
 def _check_full(leaf: Tensor, name: str, change: SizeChange) -> None:
     """Refuse a target that does not cover the images pixel by pixel."""
     full = change.full
@@ -128,6 +140,7 @@ def _check_full(leaf: Tensor, name: str, change: SizeChange) -> None:
 
 POLICIES: dict[str, Callable[[Tensor, str, SizeChange], Tensor] | None] = {
     BOXES: move_boxes,
+    "disparity": _resize_disparity,
     "flow": _resize_flow,
     "image": _resize_map,
     "keep": None,

@@ -81,9 +81,9 @@ def _check_uncut(parsed: ParsedBatch[Any], full: Size) -> None:
             continue
         if _own_size(leaf, str(role), images) == _size_of(str(role), full):
             raise ValueError(
-                f"{label(path)} belongs to images of the full size {full}, and the "
-                f"loader has cut windows of {images} out of them, nobody knows where: "
-                "let the dataset cut both, or neither"
+                f"{label(path)} belongs to images of the full size {full}, but the "
+                f"loader has cut windows of {images} out of them at places that upsize "
+                "does not know: let the dataset cut both, or neither"
             )
 
 

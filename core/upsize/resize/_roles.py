@@ -16,8 +16,9 @@ from upsize.resize._listed import looks_listed
 from upsize.resize._looks import APART, IMAGE, standing
 from upsize.resize._policies import CANDIDATE, INPUT, POINTS, POLICIES
 from upsize.resize._scaled import check_policy
-from upsize.resize._shown import Path, label, shown, spell
+from upsize.resize._shown import Path, label, spell
 from upsize.schedule import Size
+from upsize.schedule._shown import shown
 from upsize.schedule._size import is_listed
 
 __all__ = ["Role", "assign", "image_paths", "no_image", "target_policies"]

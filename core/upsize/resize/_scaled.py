@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple
 
-from upsize.resize._shown import shown
+from upsize.schedule._shown import shown
 
 __all__ = ["Scale", "check_policy", "parse_scale"]
 
-_SCALABLE = ("flow", "image", "mask")
+_SCALABLE = ("disparity", "flow", "image", "mask")
 
 
 class Scale(NamedTuple):
@@ -51,6 +51,6 @@ def check_policy(name: Hashable, policy: Any, policies: Iterable[str]) -> None:
         return
     raise ValueError(
         f"targets[{shown(name)}] must be one of {', '.join(policies)}, "
-        f"not {shown(policy)}; image, mask and flow may have a scale of 2 or more, as "
+        f"not {shown(policy)}; image, mask, flow and disparity may have a scale of 2 or more, as "
         '"mask/4" for a quarter of the pixels of the images, or "image*2"'
     )

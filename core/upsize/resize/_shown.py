@@ -1,26 +1,16 @@
-"""Values and paths as messages print them: short, whatever a batch holds."""
+"""Paths in a batch as messages print them: short, whatever it holds."""
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Hashable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-__all__ = ["Path", "label", "shown", "spell"]
+from upsize.schedule._shown import shown
+
+__all__ = ["Path", "label", "spell"]
 
 Path: TypeAlias = tuple[Hashable, ...]
-_REPR = reprlib.Repr()
-_REPR.maxstring = _REPR.maxother = 80
-_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 12
 _STEPS = 12
-
-
-def shown(value: Any) -> str:
-    """Return the repr of any value, cut to a length that fits a message."""
-    try:
-        return _REPR.repr(value)
-    except Exception:  # its own repr fails, or an int has too many digits
-        return f"<{type(value).__name__}>"
 
 
 def spell(path: Path) -> str:

@@ -59,7 +59,7 @@ class EpochLengths:
         planned = counter.batches
         broke_off = counter.begin(length)
         left = (counter.batches or 0) - counter.position.batch
-        if counter.by_epochs and length is not None:
+        if counter.windows.by_epochs and length is not None:
             if broke_off:
                 self._tell(_left_epoch(done, planned))
             elif length < left and not (length == 0 and counter.may_be_rest):
@@ -76,8 +76,8 @@ class EpochLengths:
         counter = self._counter
         if counter.beyond:
             self._tell(_beyond_epoch(length, left))
-        if counter.notice is not None:
-            text, counter.notice = counter.notice, None
+        if counter.seen.notice is not None:
+            text, counter.seen.notice = counter.seen.notice, None
             warn(text)
 
     def end(self, left: int) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
-if TYPE_CHECKING:
-    from upsize.run._training_run import TrainingRun
+from upsize.run._training_run import TrainingRun
 
 __all__ = ["explain"]
 
@@ -26,7 +23,6 @@ def explain(error: BaseException, run: TrainingRun | None) -> None:
 
     Example:
         >>> from upsize.run import BatchCounter, Options
-        >>> from upsize.run._training_run import TrainingRun
         >>> from upsize.schedule import Ramp
         >>> counter = BatchCounter(total_steps=4, accumulate=1, batches=None)
         >>> run = TrainingRun(Options(Ramp(), verbose=False), counter)

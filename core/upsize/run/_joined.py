@@ -11,12 +11,11 @@ from torch import Tensor
 
 from upsize.resize import Resizer
 from upsize.resize._container_types import children_of, rebuild
-from upsize.resize._shown import Path, label, shown
-from upsize.run._merge_rule import MergeRule, next_group
+from upsize.resize._shown import Path, label
 from upsize.run._per_image import Images, counts_images, is_array, is_per_image
-from upsize.schedule import Size
+from upsize.schedule._shown import shown
 
-__all__ = ["group_from", "images_of", "joined"]
+__all__ = ["images_of", "joined"]
 
 _SAMPLED = (
     "give the loader to sized(), whose collate_fn then makes the larger batch, or leave "
@@ -55,29 +54,6 @@ def images_of(batch: Any, resizer: Resizer) -> Images:
             "C, H, W), or leave out merge="
         )
     return Images(found.first.shape[0], found.path, None)
-
-
-def group_from(
-    batch: Any, rule: MergeRule, resizer: Resizer, size: Size, full: Size, left: int
-) -> tuple[int, Images | None]:
-    """Return how many batches are trained on as one, and what each has of images.
-
-    Args:
-        batch: The first of them.
-        rule: Says how many may be merged.
-        resizer: Finds its images.
-        size: The size of their step.
-        full: The full size.
-        left: Batches of the accumulation window that are left, with the first.
-
-    Raises:
-        ValueError: When its images are not found, or it is above the limit.
-    """
-    if not rule.has_limit and (left <= 1 or rule.most(size, full, 1) <= 1):
-        return 1, None  # without a look at what it holds
-    images = images_of(batch, resizer)
-    most = rule.most(size, full, images.number)
-    return next_group(max(left, 1), most), images
 
 
 class _CannotJoinError(Exception):

@@ -8,6 +8,7 @@ from typing import Any
 from upsize.run._batches import innermost, length_of
 from upsize.run._counter import BatchCounter
 from upsize.run._epochs import EpochLengths
+from upsize.run._loop_sizes import LoopSizes
 from upsize.run._merge import micro_batches
 from upsize.run._merged_length import merged_length, plain_batches
 from upsize.run._training_run import TrainingRun
@@ -16,9 +17,9 @@ from upsize.schedule._warn import warn
 __all__ = ["LoopPasses"]
 
 _NOT_WEIGHED = (
-    "merge= has made one batch of several, and nothing asked for its loss_weight: a mean "
-    "loss must count as often as the batches that it holds, so write (loss * "
-    "resize.loss_weight).backward() in the place of loss / accumulate"
+    "merge= has made one batch of several, but the loop did not read loss_weight: a mean "
+    "loss must count as often as the batches in it, so write (loss * "
+    "resize.loss_weight).backward() instead of loss / accumulate"
 )
 
 
@@ -28,8 +29,8 @@ class LoopPasses:
     Args:
         run: The training run, which resizes and merges.
         counter: Counts the batches.
-        is_drawn: Whether any loader may be passed over; else only one that has asked
-            for the batches of a plan that grows.
+        source: Tells loaders their sizes. Where batches grow, only a loader that has
+            asked for them may be passed over.
         is_weighed: Whether somebody else weighs the losses of merged batches.
     """
 
@@ -37,14 +38,12 @@ class LoopPasses:
         self,
         run: TrainingRun,
         counter: BatchCounter,
+        source: LoopSizes,
         *,
-        is_drawn: bool,
         is_weighed: bool,
     ) -> None:
-        self._run, self._counter = run, counter
+        self._run, self._counter, self._source = run, counter, source
         self._lengths = EpochLengths(counter)
-        #: Whether a loader draws the batches of the plan.
-        self.is_drawn = is_drawn
         self._is_weighed = is_weighed
         # Batches of the pass that are left with the current one; None: not known.
         self._left: int | None = None
@@ -55,14 +54,14 @@ class LoopPasses:
     def loss_weight(self) -> float:
         """The share of its accumulation window that the current batch holds."""
         self._is_weighed = True
-        return self._run.micro_batch.weight
+        return self._counter.taken / self._counter.accumulate
 
     @property
     def ends_window(self) -> bool:
         """Whether an accumulation window ends with the current batch."""
-        # Not kept for each batch: most loops do not ask.
-        ends = self._counter.ends_window(self._left)
-        return ends if self._ended is None else self._ended
+        if self._ended is not None:
+            return self._ended
+        return self._counter.ends_window(self._left)
 
     def leave(self) -> None:
         """Note that batches come one by one now, without a loader."""
@@ -74,7 +73,7 @@ class LoopPasses:
         Raises:
             ValueError: When the plan has batches that grow.
         """
-        if not self.is_drawn:
+        if not self._source.is_drawn:
             raise ValueError(
                 "batch_size=Grow(...) changes how many images a batch has, which only "
                 "the batch sampler of a sized loader can do: write loader = "
@@ -87,7 +86,7 @@ class LoopPasses:
         if merging is None:
             return length_of(loader)
         known = plain_batches(loader)
-        if known is None or not self._counter.by_epochs:
+        if known is None or not self._counter.windows.by_epochs:
             return None
         assert plan is not None  # known before a loop begins
         length, images, is_short = known
@@ -112,8 +111,8 @@ class LoopPasses:
         run.draw_from(inside if hasattr(inside, "dataset") else None)
         self._left, self._ended = length, None
         left = length if counter.accumulate > 1 else None  # else of no matter
-        check, train, is_drawn = self._lengths.check, run.train, self.is_drawn
-        with counter.watching():
+        check, train, is_drawn = self._lengths.check, run.train, False
+        with counter.seen.watching():
             if run.merging is not None:
                 yield from self._merged(loader, length, planned)
                 loader = ()
@@ -135,7 +134,8 @@ class LoopPasses:
                     self._left = left = left - 1
             self._ended = self.ends_window
             counter.settle(at_end=True)
-        run.agree()  # without a batch, the other processes still wait for this one
+        if not run.planned.is_agreed:  # no batch came, and the other processes wait
+            run.planned.agree()
         check(length, planned)
         self._lengths.end(planned)
         run.end_epoch()
@@ -159,7 +159,6 @@ class LoopPasses:
         for resized, batches in micro_batches(loader, self._run, settle, window):
             counter.take(batches)
             self._left = None if length is None else length - taken
-            self._run.note_micro_batch(batches)
             try:
                 yield resized
             except GeneratorExit:

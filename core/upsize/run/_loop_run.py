@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -11,16 +11,19 @@ from torch import nn
 from upsize.run._batches import Batches
 from upsize.run._counter import BatchCounter
 from upsize.run._epochs import counts_epochs
+from upsize.run._loop_pass import LoopPasses
+from upsize.run._loop_resume import resume_loop
 from upsize.run._loop_sizes import LoopSizes
 from upsize.run._options import Options
-from upsize.run._resume import moved_position
+from upsize.run._refusals import nothing_to_merge
 from upsize.run._state import LoopState, read_state
+from upsize.run._training_run import TrainingRun
 from upsize.schedule import Plan, Size
 
 __all__ = ["LoopRun"]
 
 
-class LoopRun(LoopSizes):
+class LoopRun:
     """Resize each batch of a loop to the size of its step, and count the steps.
 
     The custom loop and Accelerate share it.
@@ -31,6 +34,9 @@ class LoopRun(LoopSizes):
         settings: More arguments of :class:`~upsize.run.TrainingRun`.
     """
 
+    #: Whether the loop itself has to weigh the losses of merged batches.
+    weighs_losses = True
+
     def __init__(
         self, options: Options, counter: BatchCounter, **settings: Any
     ) -> None:
@@ -40,17 +46,37 @@ class LoopRun(LoopSizes):
                 f"final_size is missing: give it to {type(options.schedule).__name__} "
                 f"or to {type(self).__name__}"
             )
-        super().__init__(options, counter, **settings)
-        self._ends_by_steps = not counter.by_epochs
-        self._finished = False
         if options.merge_rule is not None and counter.accumulate == 1:
-            raise ValueError(
-                f"merge={options.merge} merges the batches of an accumulation window, and "
-                "each batch is one: accumulate gradients, or leave out merge="
+            raise nothing_to_merge(
+                options.merge, "each batch is one", "accumulate gradients"
             )
         counter.merges = options.merge_rule is not None
+        self._run, self._counter = TrainingRun(options, counter, **settings), counter
+        # Loaders keep it, and not this object.
+        self.size_source = LoopSizes(self._run, counter)
+        self._passes = LoopPasses(
+            self._run, counter, self.size_source, is_weighed=not self.weighs_losses
+        )
+        self._finished = False
+        self._ends_by_steps = not counter.windows.by_epochs
         if self._ends_by_steps and counter.batches is not None:
-            counter.by_epochs = counts_epochs(options.schedule, self.plan)
+            by_epochs = counts_epochs(options.schedule, self.plan)
+            counter.windows = replace(counter.windows, by_epochs=by_epochs)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan: the size of every step of the run."""
+        return self.size_source.plan
+
+    @property
+    def final_size(self) -> Size:
+        """The full size."""
+        return self.plan.final_size
+
+    @property
+    def mismatched(self) -> int:
+        """Batches that came from a sized loader at another size than their step's."""
+        return self._run.mismatched
 
     @property
     def size(self) -> Size:
@@ -138,6 +164,28 @@ class LoopRun(LoopSizes):
         """Yield the batches of a pass over a loader."""
         return self._passes.over(loader, self._end)
 
+    def sizes_ahead(self, batches: int | None = None) -> Iterator[Size]:
+        """Yield the size of each batch to come, without end and without counting any.
+
+        Args:
+            batches: Batches in a pass over the loader that draws them. After
+                :meth:`load_state_dict` within an epoch, a loader of ``steps_per_epoch``
+                batches starts from the first batch of the epoch, which the loop skips;
+                a shorter loader starts where the run resumes. ``None``, or a run
+                without ``steps_per_epoch``: from the first batch.
+
+        Example:
+            >>> from itertools import islice
+            >>> from upsize.loop import ProgressiveResize
+            >>> from upsize.schedule import Ramp
+            >>> resize = ProgressiveResize(
+            ...     Ramp(final_size=64, increase_by=32), total_steps=2, accumulate=2
+            ... )
+            >>> [size.width for size in islice(resize.sizes_ahead(), 4)]
+            [32, 32, 64, 64]
+        """
+        return self._run.sizes_ahead(batches)
+
     def step(self) -> None:
         """Count a batch as done; :meth:`batches` calls it for you.
 
@@ -212,25 +260,9 @@ class LoopRun(LoopSizes):
             >>> resumed.optimizer_steps, resumed.size == saved.size
             (60, True)
         """
-        saved, counter = read_state(LoopState, state), self._counter
-        moved = partial(
-            moved_position, saved, counter=counter, by_steps=self._ends_by_steps
-        )
-        position = moved(self.plan)
-
-        def is_moved() -> bool:
-            is_constant = not self._ends_by_steps and self.plan.grow is None
-            return is_constant and position != saved.position
-
-        def place(plan: Plan) -> tuple[int, int]:
-            nonlocal position
-            # Batches that grow are cut by the sizes of the plan to continue with.
-            position = moved(plan)
-            # The rest of the epoch may begin a step earlier, see rest_of().
-            return saved.step, max(position.step - is_moved(), 0)
-
-        self._run.resume(saved, at=place)
-        counter.load(position, is_moved=is_moved())
+        saved = read_state(LoopState, state)
+        by_steps = self._ends_by_steps
+        resume_loop(saved, self._run.planned, self._counter, by_steps=by_steps)
 
     def preallocate(
         self,

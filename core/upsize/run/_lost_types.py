@@ -84,7 +84,8 @@ class LostTypes:
             full: See :meth:`~upsize.resize.Resizer.read`.
             plan: The plan of the run, if there is one.
         """
-        self.learn(batch, full, plan)
+        if self._waits:
+            self.learn(batch, full, plan)
         if self._learned is None:
             return self.resizer.read(batch, full=full)
         return TypedBatch(self, batch, full, self._first(batch))
@@ -153,7 +154,7 @@ class LostTypes:
         if self._arrange is not None:
             collated = self._arrange(collated)
         try:
-            size = self.resizer.image_size(collated, full=full)
+            size = self.resizer.read(collated, full=full).size
         except (LookupError, ValueError):
             return  # there is none, or batches have other names than their samples
         self._learned = _Learned(parse(collated)[0], size)

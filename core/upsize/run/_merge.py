@@ -12,50 +12,22 @@ size. All counters (steps, batches, states, learning rates) go on counting plain
 * A counter must know where accumulation windows end: ``accumulate`` and
   ``windows_ahead``, as :class:`~upsize.run.BatchCounter` has them.
 * The batch sampler of a sized loader merges the indices, where its source of sizes has
-  ``merging`` and ``windows_ahead``; it notes in :attr:`Merging.drawn` what it has drawn.
-  All other batches are concatenated in the main process.
+  ``merging`` and ``windows_ahead``; it notes in :attr:`Merging.drawn`
+  what it has drawn. All other batches are concatenated in the main process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
-from upsize.run._draws import Draws, Merging
-from upsize.run._joined import group_from, images_of, joined
-from upsize.run._merge_rule import MicroBatch
-from upsize.run._options import Options
+from upsize.run._draws import Draws
+from upsize.run._joined import images_of, joined
+from upsize.run._merge_rule import next_group
 from upsize.run._per_image import Images
-from upsize.schedule import Plan, Size
+from upsize.run._training_run import TrainingRun
 
-__all__ = [
-    "Draws",
-    "Merging",
-    "MicroBatch",
-    "counts_itself",
-    "micro_batches",
-]
-
-
-class Run(Protocol):
-    """What of a training run is needed to merge its batches."""
-
-    merging: Merging | None
-    options: Options
-
-    @property
-    def plan(self) -> Plan | None:
-        """The plan; ``None`` until the full size is known."""
-        ...
-
-    @property
-    def size(self) -> Size | None:
-        """Size of the last batch trained on."""
-        ...
-
-    def train(self, batch: Any) -> Any:
-        """Return a batch at the size of its step."""
-        ...
+__all__ = ["counts_itself", "group_of", "micro_batches"]
 
 
 def counts_itself(engine: str) -> str:
@@ -74,9 +46,33 @@ def counts_itself(engine: str) -> str:
     )
 
 
+def group_of(run: TrainingRun, batch: Any, left: int) -> tuple[int, Images | None]:
+    """Return how many batches are trained on as one, and what each has of images.
+
+    Args:
+        run: The training run, which merges, and trains on the first of them.
+        batch: That batch.
+        left: Batches of the accumulation window that are left, with the first.
+
+    Raises:
+        ValueError: When its images are not found, or it is above the limit.
+    """
+    merging, plan, size = run.merging, run.plan, run.size
+    assert merging is not None
+    assert plan is not None  # it has trained the batch
+    assert size is not None
+    rule, full = merging.rule, plan.final_size
+    if not rule.has_limit and (left <= 1 or rule.most(size, full, 1) <= 1):
+        return 1, None  # without a look at what it holds
+    images = images_of(batch, run.options.resizer)
+    most = rule.most(size, full, images.number)
+    merging.check_limits(images.number)
+    return next_group(max(left, 1), most), images
+
+
 def micro_batches(
     loader: Iterable[Any] | Draws,
-    run: Run,
+    run: TrainingRun,
     settle: Callable[[], object],
     left: Callable[[int], int],
 ) -> Iterator[tuple[Any, int]]:
@@ -95,11 +91,7 @@ def micro_batches(
         settle()
         small = run.train(batch)
         if number is None:
-            assert run.size is not None  # that of the batch
-            assert run.plan is not None
-            size, full = run.size, run.plan.final_size
-            window = left(draws.count - 1)
-            parts, images = _collected(batch, draws, run, size, full, window)
+            parts, images = _collected(run, batch, draws, left(draws.count - 1))
             number = len(parts)
             # Small images are cheaper to concatenate.
             small = joined([small, *map(run.train, parts[1:])], images)
@@ -112,22 +104,10 @@ def micro_batches(
 
 
 def _collected(
-    batch: Any, draws: Draws, run: Run, size: Size, full: Size, left: int
+    run: TrainingRun, batch: Any, draws: Draws, left: int
 ) -> tuple[list[Any], Images | None]:
-    """Return the plain batches of a micro-batch, and what each has of images.
-
-    Args:
-        batch: The first of them.
-        draws: Gives the others.
-        run: The training run.
-        size: The size of their step.
-        full: The full size.
-        left: Batches of the accumulation window that are left, with the first.
-    """
-    assert run.merging is not None
-    rule, resizer = run.merging.rule, run.options.resizer
-    wanted, images = group_from(batch, rule, resizer, size, full, left)
-    if images is not None:
-        run.merging.check_limits(images.number)
+    """Return the plain batches of a micro-batch, and what each has of images."""
+    wanted, images = group_of(run, batch, left)
+    resizer = run.options.resizer
     more = draws.more(wanted - 1, lambda other: images_of(other, resizer) == images)
     return [batch, *more], images

@@ -5,28 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from upsize.schedule import Size
 from upsize.schedule._shown import shown
 from upsize.schedule._size import as_size
 
-__all__ = ["Merge", "MergeRule", "MicroBatch", "next_group"]
+__all__ = ["Merge", "MergeRule", "next_group"]
 
 #: What users give as ``merge=``.
 Merge = bool | int | Mapping[Any, int]
-
-
-class MicroBatch(NamedTuple):
-    """A forward and backward pass: one plain batch of the loader, or several merged.
-
-    Attributes:
-        batches: Plain batches that it holds.
-        weight: Its share of an accumulation window, which its loss is multiplied by.
-    """
-
-    batches: int = 1
-    weight: float = 1.0
 
 
 def next_group(left: int, most: int) -> int:

@@ -37,7 +37,7 @@ class Options:
     """Options that every way of training takes.
 
     Args:
-        schedule: What grows and when.
+        schedule: How the image size grows.
         final_size: Full size in pixels, one side or (height, width), where the
             schedule does not name it. ``None``: the size of the first batch's images.
         resizer: How to find and resize the images of a batch.
@@ -48,8 +48,8 @@ class Options:
         empty_cache: Whether to empty CUDA's cache on every change of size.
         log: Name under which the longer side in pixels is reported on every change;
             ``None``: not at all.
-        verbose: Whether the main process prints the plan's summary, and at the first
-            batch what of it is resized.
+        verbose: Whether the first process prints the plan's summary, and what of the
+            first batch is resized.
         follow: Regularization that follows the size; restored when training ends, also
             by an exception or Ctrl-C.
         merge: Whether small images are trained on in fewer, larger micro-batches of

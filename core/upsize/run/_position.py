@@ -9,7 +9,13 @@ __all__ = ["Ahead", "Counter", "Position", "advance", "left_in_window", "rest_of
 
 
 class Counter(Protocol):
-    """Counts the steps of a training run: all that an adapter has to supply."""
+    """Counts the steps of a training run: all that an adapter has to supply.
+
+    A counter that knows more may also have ``length``, more arguments of
+    :meth:`Schedule.plan <upsize.schedule.Schedule.plan>`; ``windows_ahead``, to merge
+    batches; ``epoch_steps``, for epochs of other lengths after a resume; and ``follow``,
+    which is given the plan.
+    """
 
     @property
     def unit(self) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from upsize.run._counter import BatchCounter
-from upsize.run._position import Counter, Position
+from upsize.run._position import Counter
 from upsize.run._state import LoopState, State
 from upsize.schedule import Grow, Plan, Schedule, Size
-from upsize.schedule._moved import moved
 from upsize.schedule._shown import shown
 from upsize.schedule._stage import stages_of
 from upsize.schedule._warn import warn
 
-__all__ = ["epochs_differ", "moved_position", "never_shrinking", "rest", "resumed"]
+__all__ = ["batches_in", "epochs_differ", "never_shrinking", "resumed", "steps_left"]
 
 
 def resumed(saved: State, mine: Plan, unit: str, schedule: Schedule) -> Plan:
@@ -52,7 +50,8 @@ def resumed(saved: State, mine: Plan, unit: str, schedule: Schedule) -> Plan:
     if isinstance(saved, LoopState) and saved.step > longest:
         raise ValueError(
             f"the state is {saved.step} steps into a run of {longest}: it is "
-            "broken, or from a longer run"
+            "broken, or from a longer run; load another checkpoint, or give this run "
+            "the length of that one"
         )
     if _length(mine) != _length(saved.plan):
         theirs, own = f"{saved.plan.total_steps} steps", f"{mine.total_steps}"
@@ -63,7 +62,7 @@ def resumed(saved: State, mine: Plan, unit: str, schedule: Schedule) -> Plan:
             f"the saved run has {theirs} and this one {own}: each step trains at the "
             "larger of both plans' sizes"
         )
-    elif _batches(mine) == _batches(saved.plan):
+    elif batches_in(mine) == batches_in(saved.plan):
         return saved.plan
     return mine.never_below(saved.plan)
 
@@ -74,7 +73,7 @@ def _length(plan: Plan) -> tuple[int, int | None]:
     return plain.total_steps, plain.steps_per_epoch
 
 
-def _batches(plan: Plan) -> tuple[int | None, int | None, Grow | None]:
+def batches_in(plan: Plan) -> tuple[int | None, int | None, Grow | None]:
     """Return what cuts the epochs of a plan into batches."""
     return plan.samples_per_epoch, plan.batch_size, plan.grow
 
@@ -83,8 +82,8 @@ def epochs_differ(saved: Plan, mine: Plan) -> bool:
     """Whether the epochs of a run may have other steps, or steps of other batches."""
     if saved.steps_per_epoch is None and mine.steps_per_epoch is None:
         return saved.total_steps != mine.total_steps
-    theirs = (saved.steps_per_epoch, *_batches(saved))
-    return theirs != (mine.steps_per_epoch, *_batches(mine))
+    theirs = (saved.steps_per_epoch, *batches_in(saved))
+    return theirs != (mine.steps_per_epoch, *batches_in(mine))
 
 
 def _other(value: Any, than: Any) -> str:
@@ -94,52 +93,7 @@ def _other(value: Any, than: Any) -> str:
     return shown(value)
 
 
-def moved_position(
-    saved: LoopState, plan: Plan, counter: BatchCounter, *, by_steps: bool
-) -> Position:
-    """Return where a loop continues: at the same share of training as a saved one.
-
-    Args:
-        saved: State of the saved loop.
-        plan: The plan of the new loop.
-        counter: Counts the batches of the new loop.
-        by_steps: Whether the new loop ends after a number of steps, not of epochs.
-
-    Raises:
-        ValueError: When the state was saved within an accumulation window of another
-            length.
-    """
-    accumulate = counter.accumulate
-    if saved.accumulate != accumulate and saved.window:
-        raise ValueError(
-            f"the state was saved after {saved.window} of {saved.accumulate} "
-            f"batches of an accumulation window, but accumulate is {accumulate} now: "
-            f"resume with accumulate={saved.accumulate}, or from a state saved "
-            "after an optimizer step"
-        )
-    theirs = saved.plan.steps_per_epoch
-    if saved.plan.samples_per_epoch is None or plan.samples_per_epoch is None:
-        same = theirs == counter.steps_per_epoch or None in (theirs, counter.batches)
-    else:
-        same = _batches(saved.plan) == _batches(plan)
-        # Batches that grow are cut by the stages.
-        same = same and (plan.grow is None or plan.stages == saved.plan.stages)
-    if same and saved.accumulate == accumulate:
-        return saved.position
-    step = now = moved(saved.step, saved.plan, plan)
-    start = moved(saved.epoch_step, saved.plan, plan)
-    if by_steps and saved.plan.total_steps == counter.total_steps:
-        # The same step, and as far into its epoch.
-        now = saved.step
-        start = max(now - (step - start), 0)
-    batch = (now - start) * accumulate
-    mine = counter.batches_from(start)
-    if mine is not None and batch >= mine:
-        return Position(now, epoch_step=now)
-    return Position(now, batch, epoch_step=start)
-
-
-def rest(saved: State, counter: Counter, *, by_steps: bool) -> int:
+def steps_left(saved: State, counter: Counter, *, by_steps: bool) -> int:
     """Return how many steps are left after an earlier run of the same counter.
 
     Args:
@@ -172,13 +126,16 @@ def never_shrinking(plan: Plan, saved: Plan, done: int, now: int) -> Plan:
         >>> [plan.size_at(step).width for step in (50, 80, 119, 120)]
         [48, 48, 48, 64]
     """
-    if None in (saved.steps_per_epoch, plan.steps_per_epoch) or (
-        saved.steps_per_epoch == plan.steps_per_epoch
-    ):
-        return plan  # resumed() has compared the same steps, or shares of samples
     last = next(
         (stage for stage in saved.stages if done < stage.stop), saved.stages[-1]
     )
+    is_compared = None in (saved.steps_per_epoch, plan.steps_per_epoch) or (
+        saved.steps_per_epoch == plan.steps_per_epoch
+    )
+    # resumed() has compared the same steps, or shares of samples; but of plans that have
+    # as many steps in other epochs, which the run does not continue by.
+    if is_compared and not _is_below(plan, now, last.size):
+        return plan
     first = plan.stages[0].size
     if isinstance(first, Size) and isinstance(last.size, Size) and last.size <= first:
         return plan  # its first step may be at a later share
@@ -188,11 +145,18 @@ def never_shrinking(plan: Plan, saved: Plan, done: int, now: int) -> Plan:
     return plan.never_below(Plan(**fields))
 
 
+def _is_below(plan: Plan, step: int, size: object) -> bool:
+    """Whether a step of a constant batch has a smaller size, where none is drawn."""
+    if plan.grow is not None or step >= plan.total_steps:
+        return False
+    mine = next(stage.size for stage in plan.stages if step < stage.stop)
+    return isinstance(mine, Size) and isinstance(size, Size) and mine < size
+
+
 def _check_stages(saved: Plan, schedule: Schedule) -> None:
     """Refuse a plan whose stages are not those of its own schedule."""
-    saved = (
-        saved.plain or saved
-    )  # a grown plan has checked itself against its plain one
+    # A grown plan has checked itself against its plain one.
+    saved = saved.plain or saved
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a run below full size
         fresh = schedule.plan(
@@ -208,5 +172,5 @@ def _check_stages(saved: Plan, schedule: Schedule) -> None:
     if expected.stages != saved.stages:
         raise ValueError(
             "the state's plan is broken: its stages are not those of its schedule "
-            f"{schedule}"
+            f"{schedule}; load another checkpoint"
         )

@@ -1,9 +1,9 @@
-"""The plan of a training run: made, resumed, and followed from step to step."""
+"""The plan of a training run: made, resumed, agreed on, and followed step by step."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import nn
@@ -11,9 +11,9 @@ from torch import nn
 from upsize.run._compiled import warn_of_recompiles
 from upsize.run._epoch_steps import ResumedEpochs
 from upsize.run._options import Options
-from upsize.run._planned_size import sizes_of
-from upsize.run._position import Ahead, Counter
-from upsize.run._resume import epochs_differ, never_shrinking, rest, resumed
+from upsize.run._position import Counter
+from upsize.run._ranks import check_ranks
+from upsize.run._resume import epochs_differ, never_shrinking, resumed, steps_left
 from upsize.run._state import State
 from upsize.schedule import Plan, Size
 from upsize.schedule._moved import moved
@@ -29,7 +29,7 @@ class RunPlan:
         counter: Holds the length of the run and how many steps are done.
         saved: State of the run that this one resumes.
         models: Models of the run, for the warning about recompilation.
-        say: Called with the plan's summary when it is made.
+        say: Called with the plan's summary when it is made; ``None``: it is not told.
         is_trial: See :class:`~upsize.run.TrainingRun`, as for the next two.
         is_second: Whether another full size than the saved one begins a new plan.
         by_steps: Whether a resumed run continues at the same step, not epoch.
@@ -55,9 +55,12 @@ class RunPlan:
         self._is_trial, self._is_second = is_trial, is_second
         self._by_steps = by_steps
         self.plan: Plan | None = None
-        # From the counter's steps to the plan's, and the saved plan until it is used.
+        #: Whether the other processes have the same plan and step.
+        self.is_agreed = False
+        # From the counter's steps to the plan's, and the plan of a saved run until its
+        # step is found in this one.
         self._shift = 0
-        self._left: Plan | None = None
+        self._unplaced: Plan | None = None
         self._epochs: ResumedEpochs | None = None
         final = options.full_size
         if final is None and saved is not None and not is_second:
@@ -68,56 +71,19 @@ class RunPlan:
     def step(self) -> int:
         """Return how many steps of the plan are done."""
         step = self._counter.step() + self._shift
-        if self._left is not None and self.plan is not None:
+        if self._unplaced is not None and self.plan is not None:
             # The first call after a resume: the counter is restored by now.
-            return self._find(step, self._left, self.plan)
+            return self._find(step, self._unplaced, self.plan)
         return step if self._epochs is None else self._epochs.step(step)
 
-    def sizes_ahead(self, batches: int | None) -> Iterator[Size]:
-        """Return the sizes of the batches that a loader is about to draw, without end.
+    def placed(self, step: int) -> int:
+        """Return the plan's step of a batch that a loader is about to draw.
 
         Args:
-            batches: Batches in a pass over the loader, if that is known.
+            step: The step as the counter will count it.
         """
-        if self.plan is None:
-            return iter(())
-        self.step()  # finds the shift, and may change the plan
-        steps = map(self._placed, self._counter.ahead(batches))
-        return map(sizes_of(self.plan, self._options.resizer), steps)
-
-    def windows(self, batches: int | None) -> Iterator[tuple[Size, int]]:
-        """Yield size and accumulation window of each batch that a loader draws.
-
-        Args:
-            batches: Batches in a pass over the loader, if that is known.
-
-        Returns:
-            Without end, the size and the batches that are left in the window, see
-            :class:`~upsize.run._position.Ahead`.
-        """
-        counter: Any = self._counter
-
-        def told(ahead: Ahead) -> tuple[Size, int]:
-            assert self.plan is not None  # loaders know the full size
-            self.step()  # finds the shift, and may change the plan
-            size_at = sizes_of(self.plan, self._options.resizer)
-            return size_at(self._placed(ahead.step)), ahead.left
-
-        return map(told, counter.windows_ahead(batches))
-
-    def batches_ahead(self, batches: int | None) -> Iterator[tuple[Size, int]]:
-        """Return size and images of each batch that a loader draws, without end.
-
-        Args:
-            batches: Batches in a pass over the loader, if that is known.
-        """
-
-        def told(step: int) -> tuple[Size, int]:
-            assert self.plan is not None
-            size_at = sizes_of(self.plan, self._options.resizer)
-            return size_at(step), self.plan.batch_at(step)
-
-        return map(told, self._counter.ahead(batches))
+        step += self._shift
+        return step if self._epochs is None else self._epochs.within(step)
 
     def make(self, final: Size) -> Plan:
         """Make the plan, or continue with the saved one.
@@ -137,7 +103,7 @@ class RunPlan:
         } | getattr(counter, "length", {})
         if saved is not None and self._is_second and final != saved.plan.final_size:
             # The rest of the training is a run of its own.
-            length["total_steps"] = rest(saved, counter, by_steps=self._by_steps)
+            length["total_steps"] = steps_left(saved, counter, by_steps=self._by_steps)
             saved, self._shift = None, -counter.step()
         with warnings.catch_warnings():
             if self._is_trial:
@@ -156,14 +122,21 @@ class RunPlan:
         self._follow(plan)
         merges = self._options.merge_rule is not None
         warn_of_recompiles(self._models, plan, merges=merges)
-        if self._options.verbose and self._say is not None:
+        if self._say is not None:
             self._say(plan.summary())
         return plan
 
     def resume(
-        self, saved: State, at: Callable[[Plan], tuple[int, int]] | None
+        self, saved: State, at: Callable[[Plan], tuple[int, int]] | None = None
     ) -> None:
-        """Continue with the plan of a saved run; see ``TrainingRun.resume``."""
+        """Continue with the plan of a state that is read already.
+
+        Args:
+            saved: The state.
+            at: Called with the plan to continue with; returns the step of the saved
+                run, and that of the counter, which is another one if epochs have another
+                length. ``None``: the counter continues from the saved step.
+        """
         if self.plan is None:
             self._saved, self._is_second = saved, False
             self.make(saved.plan.final_size)
@@ -173,6 +146,34 @@ class RunPlan:
         if at is not None:
             assert self.plan is not None  # made or resumed above
             self._continue(*at(self.plan))
+        self.expect_agreement()
+
+    def agree(self) -> None:
+        """Compare plan and step with those of the other processes.
+
+        Raises:
+            ValueError: In every process, when they differ.
+        """
+        assert self.plan is not None  # a batch has made it, or a loop before
+        check_ranks(self.plan, self.step(), self._counter)
+        self.is_agreed = True
+
+    def expect_agreement(self) -> None:
+        """Compare plan and step with those of the other processes at the next batch.
+
+        Every process of the run must ask for it, or those that do wait for the others.
+        """
+        self.is_agreed = False
+
+    def end_epoch(self, next_step: int) -> None:
+        """Leave out the steps that a shorter epoch lacked.
+
+        Args:
+            next_step: The first step of the next epoch.
+        """
+        # Epochs of a resumed run find their steps, and a plan of the rest has its own.
+        if self._epochs is None and self._shift >= 0:
+            self._shift += max(next_step - self._counter.step() - self._shift, 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain JSON values; empty until there is a plan."""
@@ -195,14 +196,9 @@ class RunPlan:
         self._continue(step, now)
         return now
 
-    def _placed(self, step: int) -> int:
-        """Return the plan's step of a batch that a loader is about to draw."""
-        step += self._shift
-        return step if self._epochs is None else self._epochs.within(step)
-
     def _resumed(self, saved: State, plan: Plan) -> Plan:
         new = resumed(saved, plan, self._counter.unit, self._options.schedule)
-        self._left = saved.plan
+        self._unplaced = saved.plan
         now = getattr(self._counter, "epoch_steps", None)
         differ = saved.shift or epochs_differ(saved.plan, plan)
         self._epochs = ResumedEpochs(now) if now is not None and differ else None
@@ -211,9 +207,9 @@ class RunPlan:
     def _continue(self, done: int, now: int) -> None:
         """Let sizes not shrink where the step of a saved run becomes another one."""
         assert self.plan is not None
-        assert self._left is not None
-        plan = never_shrinking(self.plan, self._left, done, now)
-        self._left = None
+        assert self._unplaced is not None
+        plan = never_shrinking(self.plan, self._unplaced, done, now)
+        self._unplaced = None
         if plan != self.plan:
             self._follow(plan)
 

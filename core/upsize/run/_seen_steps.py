@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from upsize.run._windows import StepWatch
+from upsize.run._step_watch import StepWatch
 
 __all__ = ["SeenSteps"]
 
@@ -19,26 +19,19 @@ class SeenSteps:
 
     Args:
         accumulate: Batches in an accumulation window.
+        cure: Returns what to give for windows of another number of batches.
     """
 
-    def __init__(self, accumulate: int) -> None:
-        self.accumulate = accumulate
-        # Whether the loop was left within the current batch.
-        self._left = False
-        # Whether an optimizer has made a step: at all, and with the current batch.
-        self._seen = self._stepped = False
-        self._watch: StepWatch | None = StepWatch(accumulate, self.cure)
+    def __init__(self, accumulate: int, cure: Callable[[int], str]) -> None:
+        #: Whether an optimizer has made a step with the current batch.
+        self.stepped = False
+        #: Whether nothing is left to compare.
+        self.is_sure = False
+        self._any = False
+        self._watch = StepWatch(accumulate, cure)
         self._steppers: set[int] = set()
-        #: Whether batches are merged.
-        self.merges = False
         #: A warning about how often steps are counted, for the loop to give.
         self.notice: str | None = None
-
-    def cure(self, batches: int) -> str:
-        """Return what to give for accumulation windows of some batches."""
-        if self.merges:
-            return "with merge=, step the optimizer where resize.ends_window is true"
-        return f"give accumulate={batches}"
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -49,26 +42,42 @@ class SeenSteps:
         finally:
             handle.remove()
 
-    def _on_step(self, optimizer: Any, *_: Any) -> None:
-        self._seen = self._stepped = True
-        if self._watch is not None:
-            self._steppers.add(id(optimizer))
+    def begin(self) -> None:
+        """Begin a batch."""
+        self.stepped = False
+        if self._steppers:
+            self._steppers.clear()
 
-    def _compare(self, watch: StepWatch, ends_window: bool, ends_epoch: bool) -> None:
-        """Compare the steps of optimizers with those that are counted, for a while."""
-        self.notice = watch.count(
-            self._steppers, ends_window=ends_window, ends_epoch=ends_epoch
-        )
-        if watch.is_sure:
-            self._watch = None
-
-    def _is_done(self) -> bool:
-        """Whether the current batch was trained on, as far as can be known.
+    def is_trained(self, *, is_left: bool) -> bool:
+        """Return whether the current batch was trained on, as far as can be known.
 
         Inside the loop it counts. It also counts after ``break``, but not after an
         exception: whether an optimizer has made its step tells them apart.
+
+        Args:
+            is_left: Whether the loop was left within it.
         """
         raised = sys.exc_info()[0] is not None
-        if not (self._left or raised):
+        if not (is_left or raised):
             return True
-        return self._stepped if self._seen else not raised
+        return self.stepped if self._any else not raised
+
+    def compare(self, batches: int, *, ends_window: bool, ends_epoch: bool) -> None:
+        """Compare the steps of optimizers with those that are counted, for a while.
+
+        Args:
+            batches: Batches of the loader in the current one.
+            ends_window: Whether a step is counted after it.
+            ends_epoch: Whether an epoch ends with it.
+        """
+        for _ in range(batches - 1):  # no optimizer steps with them
+            self._watch.count((), ends_window=False)
+        self.notice = self._watch.count(
+            self._steppers, ends_window=ends_window, ends_epoch=ends_epoch
+        )
+        self.is_sure = self._watch.is_sure
+
+    def _on_step(self, optimizer: Any, *_: Any) -> None:
+        self._any = self.stepped = True
+        if not self.is_sure:
+            self._steppers.add(id(optimizer))

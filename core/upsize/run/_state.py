@@ -94,7 +94,8 @@ def read_state(kind: type[AnyState], state: Any, where: str = "this") -> AnyStat
             else "it is nested too deeply"
         )
         raise ValueError(
-            f"{where} is not a state_dict() of upsize's ProgressiveResize: {problem}"
+            f"{where} is not a state_dict() of upsize's ProgressiveResize: {problem}; "
+            "load what that returned, or another checkpoint"
         ) from error
 
 

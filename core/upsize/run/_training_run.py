@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
-from upsize.run._full_size import ended_early
-from upsize.run._merge import Merging, MicroBatch
+from upsize.run._batch_reader import BatchReader
+from upsize.run._dry_run import dry_run
+from upsize.run._full_size import ended_early, validation_size
+from upsize.run._merging import Merging
 from upsize.run._options import Options
 from upsize.run._position import Counter
-from upsize.run._run_batches import RunBatches
+from upsize.run._reports import Reports
 from upsize.run._run_plan import RunPlan
-from upsize.run._state import State
-from upsize.schedule import Size
+from upsize.run._sizes_ahead import SizesAhead
+from upsize.run._state import State, read_state
+from upsize.schedule import Plan, Size
 from upsize.schedule._warn import warn
 
 __all__ = ["TrainingRun"]
 
 
-class TrainingRun(RunBatches):
+class TrainingRun:
     """Resize each batch of a training run to the size of its step.
 
     Every way of training drives one of these. It passes its batches and a counter; the
@@ -42,6 +45,12 @@ class TrainingRun(RunBatches):
             of another size than its full size, this run begins a plan of its own.
         by_steps: Whether training ends after a number of steps: a resumed run with
             other steps per epoch then continues at the same step, not epoch.
+
+    Attributes:
+        planned: Its plan, and the step that it is at.
+        reader: Reads batches, and knows whether their loader has made them small.
+        ahead: What loaders ask for, beside :meth:`sizes_ahead`.
+        reports: What is said about batches, each thing once.
 
     Raises:
         ValueError: When the schedule does not fit the length of the run, or ``saved``
@@ -78,44 +87,51 @@ class TrainingRun(RunBatches):
         is_second: bool = False,
         by_steps: bool = False,
     ) -> None:
-        plan = RunPlan(
+        told = say if options.verbose else None
+        self.options = options
+        self.planned = RunPlan(
             options,
             counter,
             saved=saved,
             models=models,
-            say=say,
+            say=told,
             is_trial=is_trial,
             is_second=is_second,
             by_steps=by_steps,
         )
-        super().__init__(options, counter, plan, say)
-        self._report, self._is_trial = report, is_trial
-        self._at_end: set[Callable[[], object]] = set()
+        self.reader = BatchReader(options.resizer, self.planned)
+        self.ahead = SizesAhead(self.planned, counter, options.resizer, self.reader)
+        self.reports = Reports(self.planned, say, options.verbose)
         rule = options.merge_rule
         #: Which batches are merged; ``None``: none are.
-        self.merging = (
-            None if rule is None else Merging(rule, say if options.verbose else None)
-        )
-        self._micro_batch: MicroBatch | None = None
+        self.merging = None if rule is None else Merging(rule, told)
+        self._unit, self._report, self._is_trial = counter.unit, report, is_trial
+        self._size: Size | None = None
+        self._at_end: set[Callable[[], object]] = set()
 
     @property
-    def accumulate(self) -> int:
-        """Batches in an accumulation window; 1 where the counter does not know it."""
-        return int(getattr(self._counter, "accumulate", 1))
+    def plan(self) -> Plan | None:
+        """The plan, the size of every step; ``None`` until the full size is known."""
+        return self.planned.plan
 
     @property
-    def micro_batch(self) -> MicroBatch:
-        """What was trained on last: how many batches of the loader, and their weight."""
-        return self._micro_batch or MicroBatch(1, 1 / self.accumulate)
+    def size(self) -> Size | None:
+        """Size of the last batch trained on; ``None`` before the first."""
+        return self._size
 
-    def note_micro_batch(self, batches: int) -> None:
-        """Note of how many batches of the loader what is trained on now is made."""
-        self._micro_batch = MicroBatch(batches, batches / self.accumulate)
+    @property
+    def mismatched(self) -> int:
+        """Batches that a sized loader made at another size than their step's."""
+        return self.reports.mismatched
 
     @property
     def wants_dry_run(self) -> bool:
         """Whether :meth:`preallocate` was asked for and not called yet."""
         return self.options.preallocate and self._size is None
+
+    def step(self) -> int:
+        """Return how many steps of the plan are done."""
+        return self.planned.step()
 
     def train(self, batch: Any) -> Any:
         """Return a training batch at the size of its step.
@@ -136,15 +152,15 @@ class TrainingRun(RunBatches):
             UserWarning: Once, when the images are larger than the full size. After the
                 first epoch in which a sized loader made images at wrong sizes.
         """
-        found = self._read(batch)
+        found = self.reader.read(batch)
         images = found.size
         size = self.size_for(images)
         new = batch
         # Not found.at(size), which would look at every target of a batch at full size.
-        if images != size or self._is_sized:
-            new = self.resized(batch, found, size)
-        if not self._reports.is_described:
-            self.describe(found)
+        if images != size or self.reader.is_sized:
+            new = self.reader.resized(batch, found, size)
+        if not self.reports.is_described:
+            self.reports.describe(found)
         return new
 
     def size_for(self, images: Size | None) -> Size:
@@ -158,15 +174,16 @@ class TrainingRun(RunBatches):
         Raises:
             ValueError: As :meth:`train`.
         """
-        run_plan = self._run_plan
-        if run_plan.plan is None:
+        planned = self.planned
+        if planned.plan is None:
             assert images is not None  # only images can tell the full size
-            run_plan.make(images)
-        step, plan = run_plan.step(), run_plan.plan
+            planned.make(images)
+        step, plan = planned.step(), planned.plan
         assert plan is not None
-        self.agree()
-        if self._reports.mismatched:
-            self._reports.begin_step(step, plan)
+        if not planned.is_agreed:
+            planned.agree()
+        if self.reports.mismatched:
+            self.reports.begin_step(step)
         size = plan.size_at(step)
         # Most batches of most runs are at full size, and asked for at full size.
         if images is not None and not images == size == plan.final_size:
@@ -176,6 +193,103 @@ class TrainingRun(RunBatches):
         if size != self._size:
             self._change(size, step)
         return size
+
+    def validate(self, batch: Any) -> Any:
+        """Return a validation batch; ``resize_valid``: at the last training size."""
+        if self.plan is None or self._size is None or not self.options.resize_valid:
+            return batch
+        found = self.reader.read_other(batch, self.plan.final_size)
+        size = self.validation_size(found.size)
+        return batch if size == found.size else found.at(size)
+
+    def validation_size(self, images: Size) -> Size:
+        """Return the size that ``resize_valid`` gives validation images of a size.
+
+        Warns:
+            UserWarning: Once, when they do not have the full size.
+        """
+        assert self._size is not None
+        self.reports.check_validation(images)
+        return validation_size(images, self._size)
+
+    def at_full_size(self, batch: Any) -> Any:
+        """Return a batch at full size, for example for BatchNorm statistics."""
+        found = self.reader.read(batch)
+        plan = self.plan or self.planned.make(found.size)
+        self._check_batch(found.size, plan.final_size, plan)
+        return found.at(plan.final_size)
+
+    def preallocate(
+        self,
+        model: nn.Module,
+        batch: Any,
+        *,
+        forward: Callable[[nn.Module, Any], Any] | None = None,
+    ) -> None:
+        """Run a batch forward and backward at full size, and leave no trace of it.
+
+        See :meth:`upsize.loop.ProgressiveResize.preallocate`.
+        """
+        found = self.reader.read(batch)
+        plan = self.plan or self.planned.make(found.size)
+        self._check_batch(found.size, found.size, plan)
+        full = found.at(plan.final_size)
+        if forward is None:
+            image = self.options.resizer.read(full, full=plan.final_size).first
+            dry_run(model, lambda: model(image), plan.final_size)
+        else:
+            dry_run(model, lambda: forward(model, full), plan.final_size)
+
+    def draw_from(
+        self, loaders: Any, *, arrange: Callable[[Any], Any] | None = None
+    ) -> None:
+        """Note the loaders that the next batches come from, before the first of them.
+
+        Where batches have lost the types of torchvision, one sample of each loader's
+        dataset tells them.
+
+        Args:
+            loaders: A loader, or containers of such that batches come in as well.
+            arrange: Makes of a loader's batch what is resized; ``None``: that itself.
+        """
+        self.reader.draw_from(loaders, arrange)
+
+    def sizes_ahead(self, batches: int | None = None) -> Iterator[Size]:
+        """Return the sizes of the batches that a loader is about to draw, without end.
+
+        Until the epoch ends, batches are expected at these sizes: they may be small,
+        and are only resized if they differ.
+
+        Args:
+            batches: Batches in a pass over the loader, if that is known.
+        """
+        return self.ahead.sizes(batches)
+
+    def end_epoch(self, next_step: int | None = None) -> None:
+        """End a pass over a loader: the next batches may come from another one.
+
+        Args:
+            next_step: The first step of the plan's next epoch, which begins there also
+                if this one was shorter; ``None``: where the counter is.
+        """
+        self.reader.end_epoch()
+        if next_step is not None:
+            self.planned.end_epoch(next_step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as plain JSON values; empty until there is a plan.
+
+        It holds no position: most frameworks keep that themselves.
+        """
+        return self.planned.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue with the plan of a saved run.
+
+        See :meth:`upsize.loop.ProgressiveResize.load_state_dict`; the framework restores
+        the position.
+        """
+        self.planned.resume(read_state(State, state))
 
     def tell_at_end(self, tell: Callable[[], object]) -> None:
         """Call a function when the run has ended without an exception."""
@@ -196,12 +310,12 @@ class TrainingRun(RunBatches):
             self.options.follow.restore()
         if not completed:
             return
-        self._reports.end()
+        self.reports.end()
         for tell in self._at_end:
             tell()
         if self.plan is None or self._size is None or self._is_trial:
             return
-        text = ended_early(self.plan, self._size, self._counter.unit)
+        text = ended_early(self.plan, self._size, self._unit)
         if text is not None:
             warn(text)
 
@@ -215,3 +329,12 @@ class TrainingRun(RunBatches):
             torch.cuda.empty_cache()
         if self._report is not None and self.options.log is not None:
             self._report(self.options.log, max(size), step)
+
+    def _check_batch(self, images: Size, size: Size, plan: Plan) -> None:
+        """Check the images of a batch; a sized loader may make small ones."""
+        is_sized = self.reader.is_sized
+        if is_sized and images != size:
+            self.reports.mismatch()
+        self.reader.check_asked(images, size, plan.final_size)
+        if not is_sized or (images != size and images not in plan.sizes):
+            self.reports.check(images)

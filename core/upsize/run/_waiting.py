@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from upsize.run._joined import group_from, images_of, joined
+from upsize.run._joined import images_of, joined
+from upsize.run._merge import group_of
 from upsize.run._per_image import Images
 from upsize.run._training_run import TrainingRun
 
@@ -50,7 +51,7 @@ class WaitingBatches:
             ValueError: When its images are not found, or it is above the limit.
         """
         if not self._batches:
-            self._wanted = self._group(batch, left)
+            self._wanted, self._images = group_of(self._run, batch, left)
         self._batches.append(batch)
         return left <= 1 or len(self._batches) >= self._wanted
 
@@ -64,17 +65,3 @@ class WaitingBatches:
         assert self._run.merging is not None
         self._run.merging.tell_mean(len(batches))
         return joined(batches, self._images, is_sampled=False), len(batches)
-
-    def _group(self, batch: Any, left: int) -> int:
-        """Return how many batches are trained on as one, beginning with this one."""
-        run = self._run
-        assert run.merging is not None
-        assert run.plan is not None  # it has trained the batch
-        assert run.size is not None
-        full, resizer = run.plan.final_size, run.options.resizer
-        wanted, self._images = group_from(
-            batch, run.merging.rule, resizer, run.size, full, left
-        )
-        if self._images is not None:
-            run.merging.check_limits(self._images.number)
-        return wanted

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from enum import Enum
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, ConfigDict, model_validator
+from collections.abc import Iterable
 
 from upsize.schedule._describe import describe_stages
-from upsize.schedule._fields import check_named, check_names
+from upsize.schedule._frozen import NamedFields, as_dict
 from upsize.schedule._grow import Grow, read_batch
 from upsize.schedule._plan import Plan
 from upsize.schedule._random_size import RandomSize
@@ -20,10 +16,10 @@ from upsize.schedule._size import Size, as_size
 from upsize.schedule._stage import Stage, check_stages, read_changes, stages_of
 from upsize.schedule._warn import warn
 
-__all__ = ["Schedule", "as_dict", "changes_of", "check_schedule"]
+__all__ = ["Schedule", "changes_of", "check_schedule"]
 
 
-class Schedule(BaseModel, ABC):
+class Schedule(NamedFields, ABC):
     """What grows and when, for a run of any length: the base of every schedule.
 
     Your own schedule has one method, :meth:`changes`. Its parameters are fields of a
@@ -56,41 +52,6 @@ class Schedule(BaseModel, ABC):
 then 224x224
     """
 
-    # Built at the first use: else the import would take twice as long.
-    # pydantic would print an input of any length; our messages shorten it.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True
-    )
-
-    # Type checkers make the signature of the fields.
-    if not TYPE_CHECKING:  # pragma: no branch - what runs is no type checker
-        # Not __init__, which pydantic would then call for what it reads from a file.
-        def __new__(cls, /, *values: Any, **_: Any) -> Any:
-            check_named(cls.__name__, cls._names(), values)
-            return super().__new__(cls)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_names(cls, given: Any) -> Any:
-        if isinstance(given, dict):
-            check_names(cls.__name__, cls._names(), [n for n in given if n != "kind"])
-        return given
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        """Return the fields that a user gives: a kind of one value is given by itself."""
-        return [name for name in cls.model_fields if name != "kind"]
-
-    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
-        """Yield the fields that differ from their defaults, as arguments of a call."""
-        fields = type(self).model_fields
-        for name, value in self:
-            if value != fields[name].default:
-                yield name, value.value if isinstance(value, Enum) else value
-
-    def __str__(self) -> str:
-        return repr(self)
-
     @abstractmethod
     def changes(
         self, run: RunLength, final: Size
@@ -118,6 +79,12 @@ then 224x224
         Args:
             run: Length of the run.
             final: The full size.
+
+        Example:
+            >>> from upsize.schedule import RunLength, Phases
+            >>> schedule = Phases(phases=[(0, 128), (14, 224)])
+            >>> schedule.describe(RunLength(3500, 100), Size(224, 224))
+            '128x128 until epoch 14, then 224x224'
         """
         return describe_stages(_stages(self, run, final), run)
 
@@ -264,29 +231,6 @@ def _stages(schedule: Schedule, run: RunLength, final: Size) -> tuple[Stage, ...
 
 def _in_changes(schedule: Schedule, error: ValueError) -> ValueError:
     return ValueError(f"changes() of {type(schedule).__name__}: {error}")
-
-
-def as_dict(schedule: Schedule) -> dict[str, Any]:
-    """Return a schedule as plain JSON: its fields, and its class if it has no kind.
-
-    Raises:
-        ValueError: When a field is not JSON.
-    """
-    name = type(schedule).__name__
-    inner = {
-        field: as_dict(value)
-        for field, value in schedule
-        if isinstance(value, Schedule)
-    }
-    try:
-        fields = schedule.model_dump(mode="json", exclude=set(inner))
-    except ValueError as error:
-        raise ValueError(
-            f"{name} cannot be saved with a plan: its fields must be JSON ({error})"
-        ) from error
-    # The kind of a built-in schedule is its class in lower case.
-    known = fields.get("kind") == name.lower()
-    return ({} if known else {"class": name}) | fields | inner
 
 
 def check_schedule(schedule: object, final_size: int | tuple[int, int] | None) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from upsize.schedule._shown import shown
 
-__all__ = ["check_named", "check_names", "nearest", "one_of"]
+__all__ = ["check_named", "check_names", "choose", "nearest", "one_of"]
 
 _LONGEST = 80
 
@@ -65,6 +65,19 @@ fields are initial_size, final_size
         raise ValueError(
             f"{owner} has no field {shown(name)}{hint} fields are {', '.join(fields)}"
         )
+
+
+def choose(name: str, value: Any, options: Mapping[Any, Any]) -> Any:
+    """Look up what an argument stands for, or name the values that are allowed.
+
+    Example:
+        >>> choose("model", "swim", {"deit": 224, "swin": 224})
+        Traceback (most recent call last):
+        ValueError: model must be one of ['deit', 'swin'], not 'swim'
+    """
+    if value not in list(options):  # a list: the value may be unhashable
+        raise ValueError(f"{name} must be one of {list(options)}, not {shown(value)}")
+    return options[value]
 
 
 def one_of(*allowed: str | None) -> Callable[[Any], Any]:

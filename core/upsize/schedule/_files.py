@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from upsize.schedule._base import Schedule
+from upsize.schedule._fields import one_of
 from upsize.schedule._linear import Linear
 from upsize.schedule._multiscale import MultiScale
 from upsize.schedule._parse import MAX_BYTES, SUFFIXES, check_plain, import_yaml, parse
@@ -23,15 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["dump", "load"]
 
-_KINDS = (Ramp, Linear, Phases, MultiScale)
-
-
-@cache
-def _adapter() -> TypeAdapter[Any]:
-    """Return the parser of any schedule; made at the first use, not at the import."""
-    return TypeAdapter(
-        Annotated[Ramp | Linear | Phases | MultiScale, Field(discriminator="kind")]
-    )
+_KINDS: dict[str, type[Schedule]] = {
+    kind.__name__.lower(): kind for kind in (Ramp, Linear, Phases, MultiScale)
+}
+_check_kind = one_of(*_KINDS)
 
 
 def _toml(value: Any) -> str:
@@ -81,17 +76,20 @@ def _validate(fields: Any) -> Schedule:
         )
     check_plain(fields)
     try:
-        schedule: Schedule = _adapter().validate_python(dict(fields))
+        kind = _check_kind(fields.get("kind"))
+    except ValueError as error:
+        raise ValueError(f"kind {error}") from None
+    try:
+        return _KINDS[kind].model_validate(dict(fields))
     except ValidationError as error:
         raise ValueError(str(error)) from error
-    return schedule
 
 
 def _check_built_in(schedule: Schedule) -> None:
     """Refuse the user's own schedule classes, which a file cannot name."""
     inner = schedule.before if isinstance(schedule, MultiScale) else None
     for each in (schedule, inner):
-        if each is not None and type(each) not in _KINDS:
+        if each is not None and type(each) not in _KINDS.values():
             raise ValueError(
                 "files hold the built-in schedules Ramp, Linear, Phases and "
                 f"MultiScale, not a {type(each).__name__}: keep it in Python, and give "

@@ -3,77 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    PlainSerializer,
-    PlainValidator,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, field_validator, model_validator
 
 from upsize.schedule._fields import one_of
-from upsize.schedule._shown import shown
-from upsize.schedule._size import (
-    Size,
-    WholeNumber,
-    as_size,
-    check_whole_number,
-    is_listed,
-    require_whole_number,
-)
+from upsize.schedule._frozen import Frozen
+from upsize.schedule._limits import LimitField, Limits
+from upsize.schedule._run import check_both
+from upsize.schedule._size import Size, WholeNumber, as_size, check_whole_number
 
 __all__ = ["Grow", "GrowField", "read_batch"]
 
 # Tensor cores work on multiples of 8.
 _MULTIPLE = 8
-# It bounds the time, since a plan may come from a file.
-_MAX_LIMITS = 500
-
-Limits = tuple[tuple[Size, int], ...]
 
 
-def _check_limit(value: Any) -> int | Limits:
-    """Return a limit as a number, or as (size, images) pairs, fewest pixels first."""
-    pairs: Iterable[Any]
-    if isinstance(value, Mapping):
-        pairs = value.items()
-    elif is_listed(value):  # as a file has it
-        pairs = value
-    else:
-        return require_whole_number("limit", value)
-    limits: dict[Size, int] = {}
-    for pair in pairs:
-        try:
-            given, images = pair
-            size = as_size(given)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                "limit must be images, or a mapping such as {112: 256, 160: 128}, not "
-                f"{shown(value)}"
-            ) from error
-        if size in limits:
-            raise ValueError(f"limit has the size {size} twice")
-        if len(limits) == _MAX_LIMITS:
-            raise ValueError(f"limit must have at most {_MAX_LIMITS:,} sizes")
-        limits[size] = require_whole_number(f"limit at {size}", images)
-    if not limits:
-        raise ValueError("limit must have at least one size, not {}")
-    return tuple(sorted(limits.items(), key=lambda each: (math.prod(each[0]), each)))
-
-
-def _written(limit: Any) -> Any:
-    """Return a limit as JSON has it."""
-    if isinstance(limit, int):
-        return limit
-    return [[list(size), images] for size, images in limit]
-
-
-class Grow(BaseModel):
+class Grow(Frozen):
     """Larger batches while images are small: as many pixels as a full-size batch.
 
     At a size, a batch has as many images as fill the pixels of a plain batch at full
@@ -106,15 +53,7 @@ class Grow(BaseModel):
         ((256, 112, 64), 8105, 15640)
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True
-    )
-
-    limit: Annotated[
-        int | Mapping[Any, int] | Limits,
-        PlainValidator(_check_limit),
-        PlainSerializer(_written),
-    ]
+    limit: LimitField
     batch: WholeNumber | None = None
     lr: Literal["linear", "sqrt"] | None = None
 
@@ -127,7 +66,8 @@ class Grow(BaseModel):
         batch: int | None = None,
         lr: Literal["linear", "sqrt"] | None = None,
     ) -> None:
-        super().__init__(limit=limit, batch=batch, lr=lr)
+        fields: dict[str, Any] = {"limit": limit, "batch": batch, "lr": lr}
+        super().__init__(**fields)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -214,6 +154,10 @@ class Grow(BaseModel):
 
         Raises:
             ValueError: When it is not set.
+
+        Example:
+            >>> Grow(256, batch=64).plain_batch()
+            64
         """
         if self.batch is None:
             raise ValueError(
@@ -261,9 +205,5 @@ def read_batch(
         grow, batch = batch_size, batch_size.plain_batch()
     else:
         batch = check_whole_number("batch_size", batch_size)
-    if (samples is None) != (batch is None):
-        raise ValueError(
-            "samples_per_epoch and batch_size belong together: give both, or neither "
-            f"(got samples_per_epoch={samples}, batch_size={batch_size!r})"
-        )
+    check_both(samples, batch_size)
     return samples, batch, grow

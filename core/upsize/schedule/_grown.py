@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from upsize.schedule._samples import batch_of, samples_before
+from upsize.schedule._run import check_both, samples_before
 from upsize.schedule._shown import shown
 from upsize.schedule._stage import Stage
 from upsize.schedule._stretches import Stretches
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from upsize.schedule._grow import Grow
     from upsize.schedule._samples import PlanSamples
+    from upsize.schedule._size import Size
 
 __all__ = ["check_batches", "grown_fields", "stretches_of"]
 
@@ -50,7 +51,7 @@ def grown_fields(plain: PlanSamples, grow: Grow) -> dict[str, Any]:
         plain: The plan of constant batches, which knows its samples.
         grow: How the batch grows, with the batch of ``plain``.
     """
-    batches = tuple(batch_of(stage, grow, plain.final_size) for stage in plain.stages)
+    batches = tuple(_batch_of(stage, grow, plain.final_size) for stage in plain.stages)
     run = stretches_of(plain, batches)
     epoch, batch = plain.samples_per_epoch, plain.batch_size
     assert epoch is not None  # stretches_of
@@ -81,6 +82,11 @@ def grown_fields(plain: PlanSamples, grow: Grow) -> dict[str, Any]:
     }
 
 
+def _batch_of(stage: Stage, grow: Grow, full: Size) -> int:
+    """Return the batch of a stage; of random sizes that of the largest."""
+    return min(grow.images_at(size, full=full) for size in stage.sizes)
+
+
 def _words(largest: int, batch: int) -> str:
     return f"batches of up to {largest} while images are small, of {batch} at full size"
 
@@ -96,11 +102,7 @@ def check_batches(plan: PlanSamples, plain: PlanSamples | None) -> None:
         ValueError: When they do; names the field.
     """
     epoch, batch = plan.samples_per_epoch, plan.batch_size
-    if (epoch is None) != (batch is None):
-        raise ValueError(
-            "samples_per_epoch and batch_size belong together: give both, or neither "
-            f"(got samples_per_epoch={epoch}, batch_size={batch})"
-        )
+    check_both(epoch, batch)
     if (plan.grow is None) != (plain is None):
         raise ValueError(
             "grow and plain belong together: a plan that grows has the plan of constant "

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    SerializeAsAny,
-    Tag,
-    model_validator,
-)
+from pydantic import Discriminator, SerializeAsAny, Tag, model_validator
 
 from upsize.schedule._base import Schedule, changes_of
 from upsize.schedule._describe import describe_moment
+from upsize.schedule._drawn_sizes import DrawnSizes
 from upsize.schedule._linear import Linear
 from upsize.schedule._moment import Moment, check_order, position
 from upsize.schedule._phases import Phases
@@ -25,53 +19,10 @@ from upsize.schedule._ramp import Ramp
 from upsize.schedule._random_size import RandomSize, Seed, collapse
 from upsize.schedule._run import RunLength
 from upsize.schedule._shown import shown
-from upsize.schedule._sides import InitialSize, check_fits, exact_size
-from upsize.schedule._size import (
-    MAX_RESIZES,
-    Multiple,
-    Pixels,
-    Size,
-    WholeNumber,
-    as_size,
-    is_listed,
-    whole_number,
-)
+from upsize.schedule._sides import check_fits, exact_size
+from upsize.schedule._size import Multiple, Pixels, Size, WholeNumber, as_size
 
 __all__ = ["MultiScale"]
-
-_BOUNDS = ("low", "high", "step")
-
-
-def _check_sizes(value: Any) -> Any:
-    """Expand a range, and refuse what is not a list of sizes."""
-    if isinstance(value, Mapping):
-        bounds = []
-        if value.keys() == set(_BOUNDS):
-            with contextlib.suppress(ValueError):
-                bounds = [whole_number(value[name]) for name in _BOUNDS]
-        if not bounds or bounds[0] > bounds[1] or (bounds[1] - bounds[0]) % bounds[2]:
-            raise ValueError(
-                "a range must be {low, high, step} in pixels, in steps from low up to "
-                "exactly high, such as {low: 480, high: 800, step: 32}, not "
-                f"{shown(value)}"
-            )
-        low, high, step = bounds
-        value = range(low, high + 1, step)
-    if (isinstance(value, range) or is_listed(value)) and value[MAX_RESIZES:]:
-        raise ValueError(
-            f"must be at most {MAX_RESIZES:,} sizes, not {shown(value)}: use a larger "
-            "step"
-        )
-    if isinstance(value, range) or is_listed(value):
-        value = tuple(value)
-    if not isinstance(value, tuple) or not value:
-        raise ValueError(
-            "must be a list of sizes, such as [160, 192, 224], or a range, such as "
-            "range(480, 801, 32) or {low: 480, high: 800, step: 32}, not "
-            f"{shown(value)}"
-        )
-    return value
-
 
 _GROWING: dict[Any, str] = {Ramp: "ramp", Linear: "linear", Phases: "phases"}
 
@@ -150,7 +101,7 @@ class MultiScale(Schedule):
     """
 
     kind: Literal["multiscale"] = "multiscale"
-    sizes: Annotated[tuple[InitialSize, ...], BeforeValidator(_check_sizes)]
+    sizes: DrawnSizes
     every: WholeNumber = 10
     seed: Seed = 0
     before: Before | None = None

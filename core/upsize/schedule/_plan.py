@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable
-from fractions import Fraction
 from functools import cached_property
 from typing import Self
 
@@ -13,9 +11,7 @@ from pydantic import model_validator
 from upsize.schedule._grow import Grow
 from upsize.schedule._grown import check_batches, grown_fields, stretches_of
 from upsize.schedule._moved import moved, moved_back
-from upsize.schedule._random_size import RandomSize
-from upsize.schedule._samples import PlanSamples, check_step
-from upsize.schedule._size import Size
+from upsize.schedule._samples import PlanSamples
 from upsize.schedule._stage import check_stages, larger_of, stages_of
 from upsize.schedule._stretches import Stretches
 from upsize.schedule._table import stage_table
@@ -80,93 +76,6 @@ class Plan(PlanSamples):
     def _stretches(self) -> Stretches:
         return stretches_of(self.plain or self, self.stage_batches)
 
-    @cached_property
-    def _lookup(self) -> tuple[list[int], list[Size | RandomSize]]:
-        """The stages' starts after the first, and their sizes, for the bisection."""
-        return (
-            [stage.start for stage in self.stages[1:]],
-            [stage.size for stage in self.stages],
-        )
-
-    def size_at(self, step: int) -> Size:
-        """Return the size of a step.
-
-        Args:
-            step: Number of the step, from 0; after the end the last stage continues.
-
-        Raises:
-            ValueError: When ``step`` is negative.
-            TypeError: When it is not an integer.
-
-        Example:
-            >>> from upsize.schedule import Ramp
-            >>> plan = Ramp(final_size=224).plan(total_steps=1000)
-            >>> print(plan.size_at(0), plan.size_at(600), plan.size_at(10**9))
-            112x112 156x156 224x224
-        """
-        if type(step) is not int or step < 0:
-            step = check_step(step)
-        starts, sizes = self._lookup
-        size = sizes[bisect_right(starts, step)]
-        return size if isinstance(size, Size) else size.at(step)
-
-    @property
-    def epochs(self) -> int | float | None:
-        """Length of the run in epochs, an int if it is whole; ``None``: unknown."""
-        epochs = self.epoch_at(self.total_steps)
-        if epochs is None:
-            return None
-        return int(epochs) if epochs.denominator == 1 else float(epochs)
-
-    @property
-    def sizes(self) -> tuple[Size, ...]:
-        """The distinct sizes in order, including all that a stage may draw."""
-        return tuple(
-            dict.fromkeys(size for stage in self.stages for size in stage.sizes)
-        )
-
-    @property
-    def steps_by_size(self) -> dict[Size, Fraction]:
-        """How many steps train at each size, in the order of :attr:`sizes`.
-
-        For random sizes it is the expected number, hence the fractions.
-
-        Example:
-            >>> from upsize.schedule import Ramp
-            >>> plan = Ramp(final_size=64, increase_by=32).plan(total_steps=30)
-            >>> {str(size): int(steps) for size, steps in plan.steps_by_size.items()}
-            {'32x32': 15, '64x64': 15}
-        """
-        steps = dict.fromkeys(self.sizes, Fraction(0))
-        for stage in self.stages:
-            for size, share in stage.weights.items():
-                steps[size] += (stage.stop - stage.start) * share
-        return steps
-
-    @property
-    def reaches_full_size(self) -> bool:
-        """Whether a step of the last stage trains at full size."""
-        start, stop, size = self.stages[-1]
-        if isinstance(size, Size):
-            return size == self.final_size
-        # With n sizes, full size takes n draws on average.
-        return self.final_size in size.choices and any(
-            drawn == self.final_size for _, _, drawn in size.draws(start, stop)
-        )
-
-    @property
-    def pixel_share(self) -> float:
-        """Pixels trained on as a share of those of training at full size.
-
-        One minus this is the saving by pixel count; it ignores the fixed cost of a
-        step. Where the plan knows its samples they count, else its steps. Random sizes count by their probability, which the draws of a run approach
-        as their number grows.
-        """
-        weighed = self.weighed_stages
-        pixels = sum(stage.pixels for stage in weighed)
-        full = weighed[-1].stop * self.final_size.height * self.final_size.width
-        return float(Fraction(pixels, full))
-
     def summary(self) -> str:
         """Describe what the run does, in one line.
 
@@ -179,8 +88,18 @@ class Plan(PlanSamples):
         return self.description
 
     def table(self) -> str:
-        """Return a table with a line for each stage, and the share of pixels."""
-        text = stage_table(self, self.pixel_share)
+        """Return a table with a line for each stage, and the share of pixels.
+
+        Example:
+            >>> from upsize.schedule import Ramp
+            >>> plan = Ramp(final_size=64, increase_by=32).plan(total_steps=100)
+            >>> print(plan.table())
+            from step  to step  from epoch  size   share of steps  share of pixels
+                    0       50           -  32x32          50.0 %           20.0 %
+                   50      100           -  64x64          50.0 %           80.0 %
+            62.5 % of the pixels of full-size training
+        """
+        text = stage_table(self)
         if self.plain is not None:
             text += f", in {self.total_steps} steps instead of {self.plain.total_steps}"
         return text

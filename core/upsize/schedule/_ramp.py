@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -35,14 +36,18 @@ from upsize.schedule._size import (
     Size,
     WholeNumber,
     as_size,
+    whole_number,
 )
 
 __all__ = ["Ramp"]
 
 
 def _check_max_sizes(value: Any) -> int | None:
-    if value is None or (type(value) is int and value >= 2):
-        return value
+    if value is None:
+        return None
+    with suppress(ValueError):
+        if (sizes := int(whole_number(value))) >= 2:
+            return sizes
     raise ValueError(
         f"must be a whole number of at least 2, or None, not {shown(value)}"
     )

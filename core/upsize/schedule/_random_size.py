@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
+from upsize.schedule._frozen import Frozen
 from upsize.schedule._shown import shown
 from upsize.schedule._size import MAX_RESIZES, Size, WholeNumber
 
@@ -61,7 +62,7 @@ def random_bits(seed: int, number: int) -> int:
     return z ^ (z >> 31)
 
 
-class RandomSize(BaseModel):
+class RandomSize(Frozen):
     """One of several sizes, with a new draw every few steps.
 
     The draw is a pure function of the seed and the step: all processes find the same
@@ -84,19 +85,35 @@ class RandomSize(BaseModel):
         96x96 to 128x128
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
     choices: Annotated[tuple[Size, ...], Field(min_length=1, max_length=MAX_RESIZES)]
     every: WholeNumber
     seed: Seed
 
     def at(self, step: int) -> Size:
-        """Return the size of a step, from 0."""
+        """Return the size of a step.
+
+        Args:
+            step: Number of the step, from 0.
+
+        Example:
+            >>> RandomSize(choices=((96, 96), (128, 128)), every=10, seed=0).at(20)
+            Size(height=96, width=96)
+        """
         bits = random_bits(self.seed, step // self.every)
         return self.choices[len(self.choices) * bits >> _BITS]
 
     def draws(self, start: int, stop: int) -> Iterator[tuple[int, int, Size]]:
-        """Yield each draw of steps ``start <= step < stop`` as (start, stop, size)."""
+        """Yield each draw of steps ``start <= step < stop`` as (start, stop, size).
+
+        Args:
+            start: The first step, from 0.
+            stop: The first step after them.
+
+        Example:
+            >>> size = RandomSize(choices=((96, 96), (128, 128)), every=10, seed=0)
+            >>> [(start, stop, drawn.width) for start, stop, drawn in size.draws(5, 25)]
+            [(5, 10, 128), (10, 20, 96), (20, 25, 96)]
+        """
         while start < stop:
             end = min((start // self.every + 1) * self.every, stop)
             yield start, end, self.at(start)

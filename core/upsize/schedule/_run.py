@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import operator
 from fractions import Fraction
 from typing import NamedTuple
 
 from upsize.schedule._shown import shown
 from upsize.schedule._size import check_whole_number, require_whole_number
 
-__all__ = ["RunLength", "run_length", "steps_of"]
+__all__ = [
+    "RunLength",
+    "check_both",
+    "check_step",
+    "run_length",
+    "samples_before",
+    "steps_of",
+]
 
 
 class RunLength(NamedTuple):
-    """A run's length: the total steps, and the steps per epoch if they are known.
+    """The length of a run.
+
+    Args:
+        total_steps: Steps of the run.
+        steps_per_epoch: Steps in an epoch; ``None``: not known.
 
     Example:
         >>> run = RunLength(total_steps=2940, steps_per_epoch=147)
-        >>> run.epochs, run.epoch_length("start=10")
-        (Fraction(20, 1), 147)
+        >>> run.epochs
+        Fraction(20, 1)
         >>> RunLength(total_steps=2940, steps_per_epoch=None).epochs is None
         True
     """
@@ -33,6 +45,10 @@ class RunLength(NamedTuple):
 
         Raises:
             ValueError: When they are not known.
+
+        Example:
+            >>> RunLength(2940, 147).epoch_length("start=10")
+            147
         """
         if self.steps_per_epoch is None:
             raise ValueError(
@@ -79,6 +95,32 @@ def run_length(
     return RunLength(total_steps, steps_per_epoch)
 
 
+def check_step(step: int, name: str = "step") -> int:
+    """Return a step as an int of at least 0, or refuse it.
+
+    Raises:
+        ValueError: When it is negative.
+        TypeError: When it is not an integer.
+    """
+    number = operator.index(step)
+    if number < 0:
+        raise ValueError(f"{name} must be at least 0, not {number}")
+    return number
+
+
+def check_both(samples_per_epoch: int | None, batch_size: object) -> None:
+    """Refuse the samples of an epoch without those of a batch, and the other way.
+
+    Raises:
+        ValueError: When one of them is None alone.
+    """
+    if (samples_per_epoch is None) != (batch_size is None):
+        raise ValueError(
+            "samples_per_epoch and batch_size belong together: give both, or neither "
+            f"(got samples_per_epoch={samples_per_epoch}, batch_size={batch_size!r})"
+        )
+
+
 def steps_of(samples: int, batch: int, steps_per_epoch: int | None) -> int:
     """Return the steps of an epoch of so many samples.
 
@@ -102,3 +144,14 @@ def steps_of(samples: int, batch: int, steps_per_epoch: int | None) -> int:
             f"drop_last give samples_per_epoch={samples // batch * batch}"
         )
     return steps
+
+
+def samples_before(step: int, samples_per_epoch: int, batch_size: int) -> int:
+    """Return the samples before a step of a constant batch.
+
+    Example:
+        >>> [samples_before(step, 10, 4) for step in range(5)]
+        [0, 4, 8, 10, 14]
+    """
+    epoch, step = divmod(step, -(-samples_per_epoch // batch_size))
+    return epoch * samples_per_epoch + step * batch_size

@@ -3,65 +3,21 @@
 from __future__ import annotations
 
 import math
-import operator
 from abc import ABC, abstractmethod
 from fractions import Fraction
 from functools import cached_property
 
-from pydantic import BaseModel, ConfigDict, JsonValue
-
-from upsize.schedule._grow import Grow, GrowField
-from upsize.schedule._size import Size, WholeNumber
+from upsize.schedule._plan_stages import PlanStages
+from upsize.schedule._run import check_step
+from upsize.schedule._size import Size
 from upsize.schedule._stage import Stage
 from upsize.schedule._stretches import Stretches
 
-__all__ = ["PlanSamples", "batch_of", "check_step", "samples_before"]
+__all__ = ["PlanSamples"]
 
 
-def check_step(step: int, name: str = "step") -> int:
-    """Return a step as an int of at least 0, or refuse it.
-
-    Raises:
-        ValueError: When it is negative.
-        TypeError: When it is not an integer.
-    """
-    number = operator.index(step)
-    if number < 0:
-        raise ValueError(f"{name} must be at least 0, not {number}")
-    return number
-
-
-def batch_of(stage: Stage, grow: Grow, full: Size) -> int:
-    """Return the batch of a stage; of random sizes that of the largest."""
-    return min(grow.images_at(size, full=full) for size in stage.sizes)
-
-
-def samples_before(step: int, samples_per_epoch: int, batch_size: int) -> int:
-    """Return the samples before a step of a constant batch.
-
-    Example:
-        >>> [samples_before(step, 10, 4) for step in range(5)]
-        [0, 4, 8, 10, 14]
-    """
-    epoch, step = divmod(step, -(-samples_per_epoch // batch_size))
-    return epoch * samples_per_epoch + step * batch_size
-
-
-class PlanSamples(BaseModel, ABC):
-    """The fields of a :class:`Plan`, and what they say about its samples."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    schedule: dict[str, JsonValue]
-    description: str
-    stages: tuple[Stage, ...]
-    total_steps: WholeNumber
-    steps_per_epoch: WholeNumber | None = None
-    final_size: Size
-    samples_per_epoch: WholeNumber | None = None
-    batch_size: WholeNumber | None = None
-    grow: GrowField | None = None
-    stage_batches: tuple[WholeNumber, ...] | None = None
+class PlanSamples(PlanStages, ABC):
+    """What a :class:`Plan` says about its samples and epochs."""
 
     @cached_property
     @abstractmethod
@@ -82,6 +38,19 @@ class PlanSamples(BaseModel, ABC):
             Stage(self.samples_at(start), self.samples_at(stop), size)
             for start, stop, size in self.stages
         )
+
+    @property
+    def pixel_share(self) -> float:
+        """Pixels trained on as a share of those of training at full size.
+
+        One minus this is the saving by pixel count; it ignores the fixed cost of a
+        step. Samples count where the plan knows them, else steps. Random sizes count
+        by their probability, which the draws of a run approach as their number grows.
+        """
+        weighed = self.weighed_stages
+        pixels = sum(stage.pixels for stage in weighed)
+        full = weighed[-1].stop * self.final_size.height * self.final_size.width
+        return float(Fraction(pixels, full))
 
     @property
     def share_by_size(self) -> dict[Size, Fraction]:
@@ -233,6 +202,14 @@ class PlanSamples(BaseModel, ABC):
         if self.steps_per_epoch is not None:
             return Fraction(step, self.steps_per_epoch)
         return None
+
+    @property
+    def epochs(self) -> int | float | None:
+        """Length of the run in epochs, an int if it is whole; ``None``: unknown."""
+        epochs = self.epoch_at(self.total_steps)
+        if epochs is None:
+            return None
+        return int(epochs) if epochs.denominator == 1 else float(epochs)
 
     def epoch_start(self, epoch: int) -> int:
         """Return the first step of an epoch.

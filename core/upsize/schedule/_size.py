@@ -41,6 +41,10 @@ class Size(NamedTuple):
     It is a tuple, so it compares with ``images.shape[-2:]`` and works as ``size=`` of
     :func:`torch.nn.functional.interpolate`.
 
+    Args:
+        height: Pixels from top to bottom.
+        width: Pixels from left to right.
+
     Example:
         >>> Size(112, 160)
         Size(height=112, width=160)

@@ -34,7 +34,10 @@ _MAX_SIZES = 20 * MAX_RESIZES
 class Stage(NamedTuple):
     """A stretch of a run: steps ``start <= step < stop`` at one size.
 
-    In a stage of multi-scale training ``size`` is a :class:`RandomSize`.
+    Args:
+        start: Its first step, from 0.
+        stop: The first step after it.
+        size: Its size in pixels; a :class:`RandomSize` in multi-scale training.
 
     Example:
         >>> Stage(0, 1470, Size(112, 112))

@@ -66,11 +66,11 @@ def align(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
     )
 
 
-def stage_table(plan: PlanSamples, pixel_share: float) -> str:
+def stage_table(plan: PlanSamples) -> str:
     """Return a line for each stage, and one with the share of pixels of all stages."""
     rows = stage_rows(plan)
     numbers = [n for n, name in enumerate(rows[0]) if name != "size"]
     return (
         f"{align(rows, numbers)}\n"
-        f"{100 * pixel_share:.1f} % of the pixels of full-size training"
+        f"{100 * plan.pixel_share:.1f} % of the pixels of full-size training"
     )

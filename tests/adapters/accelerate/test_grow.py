@@ -188,7 +188,7 @@ def test_a_loader_that_is_not_sized_is_refused() -> None:
 def test_a_batch_sampler_of_your_own_is_refused() -> None:
     batches = Two(range(45), 4, False)
     resize, loader = made(DataLoader(Crops(), batch_sampler=batches))
-    with pytest.raises(ValueError, match="a Two may put those together"):
+    with pytest.raises(ValueError, match="those of a Two may belong together"):
         sized(loader, resize)
     shard = BatchSamplerShard(batches, 2, 0)
     assert (

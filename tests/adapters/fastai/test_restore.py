@@ -63,9 +63,13 @@ def state(dls: Any) -> Any:
     return found
 
 
-@pytest.mark.parametrize("tfms", TFMS)
 @pytest.mark.parametrize(
-    "error", [KeyboardInterrupt(), RuntimeError("from a batch"), CancelFitException()]
+    ("tfms", "error"),
+    [
+        *((tfms, KeyboardInterrupt()) for tfms in TFMS),
+        ("aug", RuntimeError("from a batch")),
+        ("sized", CancelFitException()),
+    ],
 )
 def test_after_an_interruption(tfms: str, error: Any) -> None:
     dls = loaders(TFMS[tfms]())
@@ -248,10 +252,13 @@ def test_an_error_in_the_dry_run_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("when", "frozen"),
-    [("initial", {(16, 16)}), ("final", {FULL}), ("schedule", None)],
+    ("when", "frozen", "tfms"),
+    [
+        ("initial", {(16, 16)}, "none"),
+        ("final", {FULL}, "none"),
+        ("schedule", None, "aug"),
+    ],
 )
-@pytest.mark.parametrize("tfms", ["none", "aug"])
 def test_fine_tune_runs_the_schedule_once(when: Any, frozen: Any, tfms: str) -> None:
     seen, resize = Seen(), callback(start=2, finish=4, when_frozen=when)
     if when == "schedule":

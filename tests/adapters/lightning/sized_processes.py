@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 from upsize.lightning import ProgressiveResize, sized
+from upsize.schedule import Grow
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 from tests.adapters.streams import Stream
@@ -30,11 +31,13 @@ class Module(L.LightningModule):
         self.came: list[int] = []
         self.planned: list[int] = []
         self.labels: list[int] = []
+        self.lengths: list[int] = []
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         resize: Any = self.trainer.callbacks[0]  # type: ignore[attr-defined]
         size = resize.plan.size_at(self.trainer.global_step)
         self.came.append(batch[0].shape[-1])
+        self.lengths.append(len(batch[1]))
         self.planned.append(size.width)
         if self.trainer.current_epoch == 0:
             self.labels += batch[1].tolist()
@@ -62,7 +65,8 @@ class Shards(L.LightningDataModule):
 
 
 def main(sampler: str) -> dict[str, Any]:
-    resize = ProgressiveResize(RAMP, verbose=False)
+    grow = Grow(8) if sampler == "grow" else None
+    resize = ProgressiveResize(RAMP, verbose=False, batch_size=grow)
     data = Images()
     options: dict[str, Any] = {"batch_size": 2, "shuffle": True}
     if sampler == "batch_sampler":
@@ -74,7 +78,7 @@ def main(sampler: str) -> dict[str, Any]:
         accelerator="cpu",
         devices=2,
         strategy="ddp",
-        accumulate_grad_batches=2,
+        accumulate_grad_batches=1 if grow else 2,
         callbacks=[resize],
         logger=False,
         enable_checkpointing=False,
@@ -88,6 +92,10 @@ def main(sampler: str) -> dict[str, Any]:
         "came": module.came,
         "planned": module.planned,
         "labels": module.labels,
+        "lengths": module.lengths,
+        "grown": [resize.plan.batch_at(step) for step in range(resize.plan.total_steps)]
+        if grow and resize.plan
+        else module.lengths,
         "corrected": resize.mismatched,
     }
 

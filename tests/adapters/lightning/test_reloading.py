@@ -194,7 +194,7 @@ def test_sized_loaders_get_the_sizes_of_their_steps(
 
         def on_train_batch_start(self, *_: Any) -> None:
             assert resize._run is not None
-            counter = resize._run._counter
+            counter = resize._counter
             ahead.append((counter.step(), list(islice(counter.ahead(None), 9))))
 
     module = Sized([2, 6, 3, 1])

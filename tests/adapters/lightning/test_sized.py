@@ -342,7 +342,7 @@ class TestRefused:
             sized(plain(), plan)
 
     def test_no_final_size(self) -> None:
-        with pytest.raises(ValueError, match="no final size"):
+        with pytest.raises(ValueError, match=r"full size is not known.*final_size="):
             sized(plain(), ProgressiveResize(Ramp()))
 
     def test_another_final_size(self) -> None:
@@ -365,7 +365,7 @@ class TestRefused:
             sized(DataLoader(Photographs(v2.Identity()), 4), make())
 
 
-SAMPLERS = ["shuffle", "batch_sampler", "stream"]
+SAMPLERS = ["shuffle", "batch_sampler", "stream", "grow"]
 
 
 @pytest.fixture(scope="module")
@@ -383,6 +383,7 @@ def test_two_processes(sampler: str, reports: list[dict[str, Any]]) -> None:
     assert first["world"] == second["world"] == 2
     assert first["came"] == second["came"] == first["planned"] == second["planned"]
     assert len(set(first["came"])) >= 3
+    assert first["lengths"] == second["lengths"] == first["grown"] == second["grown"]
     assert first["corrected"] == second["corrected"] == 0
     assert not set(first["labels"]) & set(second["labels"])  # a share for each
     assert len(set(first["labels"])) == (20 if sampler == "stream" else 13)

@@ -218,7 +218,7 @@ def test_every_container_is_rebuilt_and_never_mutated(
     trainer(tmp_path, resize).fit(module, data)
     assert module.widths == planned(resize, range(20))
     assert module.kind is type(made[0])
-    assert all(Resizer().image_size(batch) == (32, 32) for batch in made)
+    assert all(Resizer().read(batch).size == (32, 32) for batch in made)
 
 
 def test_a_combined_loader(tmp_path: Path) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
 import torch
+from tests.forked import Script
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -103,12 +101,10 @@ def planned(resize: Any, steps: Any) -> list[int]:
 
 def two_reports(script: Path, folder: Path, *arguments: str) -> list[Any]:
     """Give what each of the two processes of a script has written into the folder."""
-    done = subprocess.run(
-        [sys.executable, str(script), *arguments, str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    said, errors = folder / "said", folder / "errors"
+    first = Script(
+        script, [*arguments, str(folder)], [{}], cwd=folder, stdout=said,
+        stderr=errors, framework="lightning",
+    )  # fmt: skip
+    assert first.wait(300) == [0], errors.read_text("utf-8")[-3000:]
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]

@@ -22,7 +22,7 @@ from torchvision.transforms.v2 import CenterCrop, Compose, Resize
 from transformers import Trainer, TrainerCallback
 
 from upsize.resize import Resizer
-from upsize.schedule import Grow, Phases, Size
+from upsize.schedule import Phases, Size
 from upsize.transformers import ProgressiveResize, attach
 from upsize.transformers._merged import MergedSteps, first_alone
 
@@ -239,16 +239,6 @@ def test_a_training_step_of_your_own(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="OwnBefore has a training_step of its own"):
         Run(tmp_path, True, Net(), kind=OwnBefore)
     Run(tmp_path, False, Net(), kind=OwnBefore)
-
-
-def test_batches_that_grow_are_refused(tmp_path: Path) -> None:
-    words = r"batch_size=Grow\(.*16.*\): a Trainer takes every epoch to have"
-    with pytest.raises(ValueError, match=words):
-        Run(tmp_path, False, Net(), options={"batch_size": Grow(16)})
-    plain = Trainer(Net(), arguments(tmp_path))
-    with pytest.raises(ValueError, match=words):
-        attach(plain, GROWS, batch_size=Grow(16))
-    assert not hasattr(plain, "_upsize")
 
 
 class Small(Net):

@@ -333,7 +333,7 @@ class TestCompiled:
         torch._dynamo.reset()
         torch._dynamo.utils.counters.clear()
         made = trainer(
-            folder, resnet(), torch_compile=True, torch_compile_backend="aot_eager",
+            folder, resnet(), torch_compile=True, torch_compile_backend="eager",
             **more,
         )  # fmt: skip
         made.train()

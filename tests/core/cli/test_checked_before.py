@@ -28,7 +28,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     def begin(*_: object, **__: object) -> None:
         raise SlowError
 
-    monkeypatch.setattr("upsize.cli._demo_command._load", begin)
+    monkeypatch.setattr("upsize.cli._demo_command.load_images", begin)
     monkeypatch.setattr("upsize.cli._demo_command.runner", begin)
     monkeypatch.setattr("upsize.cli._forecast.workload_of", begin)
     monkeypatch.setattr("upsize.demo._forecast.workload", begin)
@@ -144,7 +144,7 @@ def test_the_check_changes_nothing(folder: Path) -> None:
         (
             ["demo", "--schedule", "bad.json"],
             2,
-            "--schedule bad.json: ramp.start: must",
+            "--schedule bad.json: start: must",
         ),
         (["demo", "--schedule", "wide.json"], 2, "squares of at least 8"),
         (["demo", "--initial-size", "1.5"], 2, "initial_size"),
@@ -173,7 +173,7 @@ def test_the_check_changes_nothing(folder: Path) -> None:
         (
             ["forecast", "a.py:make", "--schedule", "bad.json"],
             2,
-            "bad.json: ramp.start",
+            "bad.json: start",
         ),
         (["plan", "--schedule", "pipe.json"], 1, "pipe.json: is not a regular file"),
         (["loading", "none"], 1, "FOLDER none: no such folder"),

@@ -129,7 +129,7 @@ def test_a_bad_file_is_explained_once(tmp_path: Path) -> None:
     result = run("plan", "--schedule", str(file), "--total-steps", "10")
     assert result.exit_code == 2
     assert result.stderr.startswith(
-        f"Error: --schedule {file}: ramp: Ramp has no field 'finalsize': did you mean "
+        f"Error: --schedule {file}: Ramp has no field 'finalsize': did you mean "
         "final_size? Its fields are"
     )
     assert result.stderr.count("finalsize") == 1

@@ -89,9 +89,9 @@ def test_a_picture_of_both(tmp_path: Path) -> None:
         (["--batch", "64"], "--batch needs --samples, the images of an epoch"),
         (["--samples", "64"], "--samples needs --batch"),
         ([*BATCHES, "--limit", "32"], "limit=32 is below the batch of 64"),
-        ([*BATCHES, "--limit", "112=x"], "--limit must be images, as 256"),
-        ([*BATCHES, "--limit", "x=256"], "--limit must be images, as 256"),
-        ([*BATCHES, "--limit", "many"], "--limit must be images, as 256"),
+        ([*BATCHES, "--limit", "112=x"], "--limit must be images (256)"),
+        ([*BATCHES, "--limit", "x=256"], "--limit must be images (256)"),
+        ([*BATCHES, "--limit", "many"], "--limit must be images (256)"),
         ([*BATCHES, "--steps-per-epoch", "9"], "are 782 steps, not steps_per_epoch=9"),
     ],
 )

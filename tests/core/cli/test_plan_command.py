@@ -155,7 +155,7 @@ def test_a_bad_file_names_path_and_field(tmp_path: Path) -> None:
     path.write_text('{"kind": "ramp", "start": -1}')
     result = run("--schedule", str(path))
     assert result.exit_code == 2
-    assert f"--schedule {path}: ramp.start: must be a share" in result.stderr.replace(
+    assert f"--schedule {path}: start: must be a share" in result.stderr.replace(
         "\n", ""
     )
 

@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from upsize.cli._app import app
 from upsize.demo import _plans, load_cells
 from upsize.demo._data import Data, decode, load
-from upsize.demo._files import find_folder
+from upsize.demo._files import find_cells, find_folder
 from upsize.demo._plans import affordable_epochs, default_schedule
 from upsize.demo._report import Result as RunResult
 from upsize.demo._report import headline, picture, results_table, to_json
@@ -169,9 +169,11 @@ class TestData:
         assert data.train.images.dtype == torch.uint8
         share = torch.bincount(data.val.labels) / 525
         assert share.max() == pytest.approx(0.42, abs=0.02)  # the majority class
-        again, other = load_cells(8, 0, plain), load_cells(8, 1, plain)
-        assert torch.equal(again.val.images, data.val.images)
-        assert not torch.equal(other.val.images, data.val.images)
+        # Which of them they are, the seed says.
+        files = find_cells(0)
+        assert [sample.label for sample in files.val] == data.val.labels.tolist()
+        assert find_cells(0) == files
+        assert find_cells(1).val != files.val
 
     def test_without_the_photographs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "elpv_dataset", None)
@@ -273,6 +275,18 @@ class TestRun:
         assert alone[-1] > 0.9
         seconds = [epoch.seconds for epoch in both["a"]]
         assert seconds == sorted(seconds)
+
+    @pytest.mark.parametrize("batch", [24, 12, 8, 6])
+    def test_a_few_steps(self, batch: int, tmp_path: Path) -> None:
+        """One to four: the rate has a peak, however few there are."""
+        data = load_folder(images(tmp_path), 32)
+        plan = Ramp(initial_size=1.0).plan(
+            epochs=1, steps_per_epoch=24 // batch, final_size=32
+        )
+        training = Training(
+            data, Ramp(initial_size=1.0), plan, batch_size=batch, seed=0
+        )
+        assert len(list(train(training, lambda *_: None))) == 1
 
     def test_augmentation_keeps_the_pixels(self) -> None:
         image = torch.arange(16.0).reshape(1, 1, 4, 4).repeat(64, 1, 1, 1)

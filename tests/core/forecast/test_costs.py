@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
-from tests.core.forecast.made import by_pixels, cost
+from tests.core.forecast.made import by_pixels, cost, forecast
 
 from upsize.forecast import Costs
-from upsize.schedule import Size
+from upsize.schedule import Grow, Size
 
 
 def test_measured_sizes_come_back() -> None:
@@ -81,3 +83,21 @@ def test_the_crossing_is_where_a_quarter_of_the_time_is_waiting() -> None:
     for side in (64, 96, 127):
         found = costs.at(Size(side, side))
         assert found.wait > 0.25 * found.total
+
+
+SMALL = Costs(sizes=(cost(32, 0.1), cost(128, 0.4)))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sized": SMALL}, "sized must have the sizes of full, 64x64, 96x96, 128x128"),
+        ({"grown": SMALL, "grow": Grow(64, batch=32)}, "grown must have the sizes"),
+        ({"grown": by_pixels()}, "grown needs grow"),
+        ({"final_size": (96, 96)}, "final_size must be .*128x128, not 96x96"),
+        ({"full": by_pixels(0.0)}, "full must take time at the full size"),
+    ],
+)
+def test_costs_that_contradict_each_other(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        forecast(**{"full": by_pixels()} | values)

@@ -294,18 +294,19 @@ def test_the_first_step_at_a_size() -> None:
     assert found.size_change == pytest.approx(0.1, abs=0.03)
 
 
+@pytest.mark.usefixtures("clock")
 def test_validation() -> None:
     model = Model()
     modes = []
 
     def watched(model: nn.Module, batch: Any) -> Tensor:
         modes.append(model.training)
-        time.sleep(0 if model.training else 0.05)
+        time.sleep(0.01 if model.training else 0.05)
         return loss(model, batch)
 
     loader = loader_of(Images())
     found = measure(model, loader, watched, validation=loader, seconds=0.1)
-    assert found.validation == pytest.approx(10 * 0.05, rel=0.5)
+    assert found.validation == pytest.approx(10 * 0.05, rel=0.1)
     assert modes.count(False) == 5  # of ten batches
     assert model.training
     one = loader_of(Images(4))

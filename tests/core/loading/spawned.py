@@ -11,10 +11,10 @@ if __name__ == "__main__":
 
 from images import Setting, Together, collate, run, seed_worker
 
-# Each worker that is spawned imports torch: few of them. Those of a fork server are
-# given the same pickles, in each epoch anew, and import nothing more.
+# Each worker that is spawned imports torch. Those of a fork server are given the same
+# pickles, in each epoch anew, and import nothing more.
 ONE = {"num_workers": 1, "multiprocessing_context": "forkserver"}
-KEPT = {"persistent_workers": True, "multiprocessing_context": "spawn"}
+KEPT = {"persistent_workers": True, "multiprocessing_context": "forkserver"}
 
 SETTINGS = [
     Setting("one worker", ONE),

@@ -181,7 +181,10 @@ class TestMaking:
             difference = np.asarray(near, int) - np.asarray(copy, int)
             assert np.abs(difference).mean() < 10
 
-    def test_in_processes_and_in_this_one_the_same(self, folders: Folders) -> None:
+    def test_in_a_process_for_each_core_and_in_this_one_the_same(
+        self, folders: Folders, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_small_copies.os, "cpu_count", lambda: 2)
         other = Folders(folders.source, folders.target.with_name("other"))
         seen: list[Any] = []
 
@@ -192,15 +195,9 @@ class TestMaking:
                 yield result
 
         make(folders)
-        assert make(other, workers=2, track=track).made == 4
+        assert make(other, workers=None, track=track).made == 4
         assert seen == [4, "cat/a.jpg", "cat/b.JPEG", "dog/c.png", "dog/deep/d.webp"]
         assert exported(other.target) == exported(folders.target)
-
-    def test_one_for_each_core(
-        self, folders: Folders, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(_small_copies.os, "cpu_count", lambda: 2)
-        assert make(folders, workers=None).made == 4
 
 
 PROGRAM = """
@@ -225,8 +222,7 @@ if __name__ == "__main__":
 
 
 class TestKilled:
-    @pytest.mark.parametrize("workers", [0, 2])
-    def test_in_the_middle(self, workers: int, tmp_path: Path) -> None:
+    def test_in_the_middle(self, tmp_path: Path) -> None:
         folders = Folders(tmp_path / "images", tmp_path / "small")
         first = photograph(folders.source / "000.jpg", 800, 600)
         for number in range(1, 40):
@@ -234,14 +230,14 @@ class TestKilled:
         program = tmp_path / "program.py"
         program.write_text(PROGRAM)
         process = subprocess.Popen(
-            [sys.executable, str(program), *map(str, folders), str(workers)],
+            [sys.executable, str(program), *map(str, folders), "2"],
             stdout=subprocess.PIPE,
         )
         assert process.stdout is not None
         while process.stdout.readline() != b"9\n":
             assert process.poll() is None
         children = _children(process.pid)
-        assert bool(children) == bool(workers)
+        assert children
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL

@@ -16,7 +16,7 @@ from upsize.loading import (
     CopyLoader,
     RandomResizedCropDecode,
     ResizeDecode,
-    _parts,
+    _load,
     open_image,
     sample_size,
 )
@@ -142,7 +142,7 @@ class TestReading:
             with sample_size(Size(side, side), FULL):
                 torch.manual_seed(seed)
                 near.append(original(path).float())
-        monkeypatch.setattr(_parts, "open_file", None)  # of no original
+        monkeypatch.setattr(_load, "open_file", None)  # of no original
         for seed in range(8):
             torch.manual_seed(seed)
             with sample_size(Size(side, side), FULL):
@@ -165,7 +165,7 @@ class TestReading:
         load = ResizeDecode(256, crop=224, sharp=sharp, copies=copies, output="tensor")
         with sample_size(Size(side, side), FULL):
             original = ResizeDecode(256, crop=224, output="tensor")(path)
-            monkeypatch.setattr(_parts, "open_file", None)  # of no original
+            monkeypatch.setattr(_load, "open_file", None)  # of no original
             found = load(path)
         assert found.shape == (3, side, side)
         assert (found.float() - original.float()).abs().mean() < 6

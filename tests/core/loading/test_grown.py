@@ -114,7 +114,7 @@ def test_every_sample_once(
             planned = resize.plan.epoch_start(number + 1) - resize.plan.epoch_start(
                 number
             )
-            if resize.grown_plan is not None:
+            if resize.size_source.grown_plan is not None:
                 assert len(loader) == planned
             epochs.append(epoch(resize, loader))
             drawn = list(chain.from_iterable(each for _, each in epochs[-1]))
@@ -258,7 +258,7 @@ def test_an_epoch_that_is_left() -> None:
 
 def test_a_plan_that_does_not_grow() -> None:
     resize = make_run(20, Grow(4, batch=4))
-    assert resize.grown_plan is None
+    assert resize.size_source.grown_plan is None
     loader = sized_loader(resize, DataLoader(Numbers(20), 4))
     assert [len(numbers) for _, numbers in epoch(resize, loader)] == [4] * 5
 
@@ -296,13 +296,13 @@ class TestRefused:
         [
             (
                 DataLoader(Numbers(20), batch_sampler=[[0, 1], [2, 3]]),  # type: ignore[arg-type]
-                r"a list may put those together that belong together",
+                r"those of a list may belong together",
             ),
             (
                 DataLoader(
                     Numbers(20), batch_sampler=Custom(range(20), 4, False)
                 ),
-                r"a Custom may put .* give the DataLoader batch_size= and a sampler=",
+                r"those of a Custom may .* give the DataLoader batch_size= and a sampler=",
             ),
             (
                 DataLoader(Numbers(20), 8),

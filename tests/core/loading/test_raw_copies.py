@@ -26,13 +26,12 @@ from upsize.loading import (
 )
 from upsize.loading._copies import _job
 from upsize.loading._copies._make import Made
-from upsize.loading._copies._raw import RawImage, pack_pixels
+from upsize.loading._copies._raw import RawImage, pack_pixels, read_shape
 from upsize.loading._copies._records import Encoding, pack_copy, unpack_copy
 from upsize.loading._copies._settings import CopySettings
 from upsize.loading._copies._writer import Writer
 from upsize.loading._dataset import SizedDataset
 from upsize.loading._images._folder import Found
-from upsize.loading._later import Later
 from upsize.loading._made_batch import MadeBatch
 from upsize.schedule import Size
 
@@ -183,18 +182,6 @@ class TestWholeBatches:
             assert target == label
         with pytest.raises(ValueError, match=r"a\.jpg: cannot be read as an image"):
             whole.samples_at([1, 0, 2], SMALL, FULL)
-
-    def test_later_is_never_after_an_error(self) -> None:
-        done: list[str] = []
-
-        def block() -> None:
-            with Later() as later:
-                later.do(done.append, "work")
-                raise KeyError
-
-        with pytest.raises(KeyError):
-            block()
-        assert not done
 
 
 class TestMaking:
@@ -430,7 +417,22 @@ def test_forked_processes_share_the_store(folders: Folders) -> None:
 def test_pixels_of_a_turned_image_are_copied() -> None:
     image = Image.new("RGB", (4, 3), "red")
     data = memoryview(pack_pixels(image, 5))
-    plain, turned = RawImage(data), RawImage(data, exif=True)
+    plain = RawImage(data, read_shape(data))
+    turned = RawImage(data, read_shape(data, exif=True))
     assert plain.tensor().shape == (3, 4, 3)
     assert turned.tensor().shape == (4, 3, 3)
     assert plain.margin() == turned.margin() == (0, 0)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("exif", [False, True])
+def test_a_part_is_that_of_the_pixels(mode: str, exif: bool) -> None:
+    pixels = (np.arange(6 * 7 * 3) * 31 % 251).astype(np.uint8).reshape(6, 7, 3)
+    image = Image.fromarray(pixels).convert(mode)
+    data = memoryview(pack_pixels(image, 6))
+    raw = RawImage(data, read_shape(data, exif=exif))
+    part = raw.part((1, 2, 4, 3))
+    expected = np.asarray(raw.rgb())[1:5, 2:5].transpose(2, 0, 1)
+    assert np.array_equal(part[0].numpy(), expected)
+    assert np.array_equal(raw.tensor().numpy(), np.asarray(raw.rgb()))
+    assert part.stride(1) == 1  # the order that torch resamples fastest

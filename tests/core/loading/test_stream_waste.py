@@ -12,8 +12,6 @@ from tests.core.loading.streams import BATCH, Stream, widths
 from torch.utils.data import DataLoader
 
 from upsize.loading import sized
-from upsize.loading._streams import SizedStream
-from upsize.loading._tokens import Token
 
 LENGTH = 8
 PLAN = RAMP.plan(total_steps=2 * LENGTH, steps_per_epoch=LENGTH)
@@ -96,10 +94,3 @@ def test_a_source_that_ends() -> None:
     loader = sized(DataLoader(Stream((20,)), BATCH), Short())
     with pytest.raises(RuntimeError, match="Short gives a batch no size"):
         list(loader)
-
-
-def test_a_stream_alone() -> None:
-    samples = iter(SizedStream(Stream((2,))))
-    token = Token([None] * BATCH, PLAN.sizes[0], PLAN.final_size)
-    made = [sample for _, sample in zip(token, samples, strict=False)]
-    assert [image.shape[-1] for image, _ in made] == [16, 16]

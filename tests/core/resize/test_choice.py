@@ -44,8 +44,8 @@ def test_the_image_wherever_it_stands(key, name):
         small = Resizer()(batch, HALF)
         assert small[name].shape == (2, 3, *HALF)
         assert small[key] is other
-        assert Resizer().image_size(batch) == FULL
-        assert Resizer().first_image(batch) is batch[name]
+        assert Resizer().read(batch).size == FULL
+        assert Resizer().read(batch).first is batch[name]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_unusual_channels_are_images_where_nothing_else_is(lead):
 def test_masks_in_a_list_are_not_the_images():
     masks = [torch.rand(3, *FULL), torch.rand(1, *FULL)]
     batch = {"mask_labels": masks, "pixel_values": image()}
-    assert Resizer().first_image(batch) is batch["pixel_values"]
+    assert Resizer().read(batch).first is batch["pixel_values"]
     small = Resizer(targets={"mask_labels": "mask"})(batch, HALF)
     for mask, full in zip(small["mask_labels"], masks, strict=True):
         assert torch.equal(mask, resize(full, HALF, mode="nearest-exact"))
@@ -244,7 +244,7 @@ def test_labels_in_the_shape_of_images_are_found_by_their_values(images, other):
 def test_embeddings_alone_are_no_images():
     for key in "inputs_embeds", "text_features":
         with pytest.raises(ValueError, match="no image in the batch"):
-            Resizer().image_size({key: torch.rand(2, 77, 64), "y": torch.zeros(2)})
+            Resizer().read({key: torch.rand(2, 77, 64), "y": torch.zeros(2)})
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 4), (2, 4, 4), (2, 3, 3)])
@@ -263,7 +263,7 @@ def test_each_crop_keeps_its_share(size, local_first):
     if local_first:
         crops.reverse()
     resizer = Resizer()
-    assert resizer.image_size((crops, 1)) == FULL
+    assert resizer.read((crops, 1)).size == FULL
     small, _ = resizer((crops, torch.zeros(2)), size)
     wanted = [size, size, size * 24 // 64, size * 24 // 64]
     assert [x.shape[-1] for x in small] == (wanted[::-1] if local_first else wanted)
@@ -292,7 +292,7 @@ def test_pairs_of_two_sizes(batch, resizer):
     for size in (32, 48, 64):
         small = [x.shape[-1] for x in shapes_of(resizer(batch, size))]
         assert small == [size // 2, size]
-    assert resizer.image_size(batch) == FULL
+    assert resizer.read(batch).size == FULL
 
 
 def shapes_of(batch: Any) -> list[torch.Tensor]:
@@ -347,11 +347,14 @@ def test_channels_last_are_refused(shape, order, images):
     batch = {"heatmaps": torch.rand(2, 17, 16, 16), "x": torch.rand(shape)}
     message = rf"batch\['x'\] of shape .* has its channels last.*\.permute\({order}\)"
     resizer = Resizer(images=images)
-    for call in (resizer.image_size, lambda batch: resizer(batch, 32)):
+    for call in (
+        lambda batch: resizer.read(batch).size,
+        lambda batch: resizer(batch, 32),
+    ):
         with pytest.raises(ValueError, match=message):
             call(batch)
     right = batch["x"].permute(*map(int, order.split(",")))
-    assert resizer.first_image({**batch, "x": right}) is right
+    assert resizer.read({**batch, "x": right}).first is right
 
 
 def test_a_bare_tensor_or_a_list_with_channels_last():
@@ -423,8 +426,8 @@ def test_what_is_said(batch, resizer, sentence):
 @pytest.mark.parametrize("resizer", [Resizer(), Resizer(images=[0, 1])])
 def test_the_full_size_says_which_of_several_images_has_it(resizer):
     pair = (image(side=32), image())
-    assert resizer.image_size(pair, full=32) == HALF
-    assert resizer.image_size(pair, full=99) == FULL
+    assert resizer.read(pair, full=32).size == HALF
+    assert resizer.read(pair, full=99).size == FULL
     for small in (
         resizer.read(pair, full=32).at(16),
         resizer.read(pair).at(16, full=32),

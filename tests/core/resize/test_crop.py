@@ -245,7 +245,7 @@ BAD: dict[str, tuple[Any, Any, int, str]] = {
         {"images": ["a", "b"]},
         {"a": torch.rand(1, 3, 64, 64), "b": torch.rand(1, 3, 24, 24)},
         36,
-        "13.5 pixels of theirs: give the schedule multiple_of=8",
+        "13.5 pixels of the others: give the schedule multiple_of=8",
     ),
     "stride": (
         {"targets": {"m": "mask/4"}},

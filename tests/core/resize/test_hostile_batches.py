@@ -33,7 +33,7 @@ def test_a_batch_that_contains_itself():
     second: list[Any] = [image()]
     second.append(second)
     with pytest.raises(ValueError, match=r"batch\[1\] is batch itself"):
-        Resizer().image_size(second)
+        Resizer().read(second)
 
     inner = UserDict(x=1)
     inner["again"] = (inner,)
@@ -49,8 +49,8 @@ def test_very_deep_batches(wrap):
     batch: Any = image()
     for _ in range(100):
         batch = wrap(batch)
-    assert Resizer().image_size(batch) == (8, 10)
-    assert Resizer().image_size(Resizer()(batch, SMALL)) == SMALL
+    assert Resizer().read(batch).size == (8, 10)
+    assert Resizer().read(Resizer()(batch, SMALL)).size == SMALL
     for _ in range(20_000):
         batch = wrap(batch)
     with pytest.raises(ValueError, match=r"\[\.\.\.\].* more than 100 containers"):
@@ -232,8 +232,8 @@ def test_unusual_containers_are_rebuilt_and_never_changed(make):
     batch = make(first)
     small = Resizer()(batch, SMALL)
     assert type(small) is type(batch)
-    assert Resizer().image_size(small) == SMALL
-    assert Resizer().first_image(batch) is first
+    assert Resizer().read(small).size == SMALL
+    assert Resizer().read(batch).first is first
     assert torch.equal(first, before)
     assert first._version == version
 
@@ -308,7 +308,10 @@ def test_nested_tensors(layout, where):
     shapes = [(3, 8, 10), (3, 8, 10)]
     ragged = nested(*shapes, layout=layout)
     batch = {"x": ragged} if where == "x" else (ragged, torch.zeros(2))
-    for call in (Resizer().image_size, lambda batch: Resizer()(batch, SMALL)):
+    for call in (
+        lambda batch: Resizer().read(batch).size,
+        lambda batch: Resizer()(batch, SMALL),
+    ):
         with pytest.raises(
             TypeError, match=rf"batch\[{where!r}\] is a nested .*unbind"
         ):

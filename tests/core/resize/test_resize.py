@@ -55,7 +55,7 @@ def test_every_width_comes_out_as_asked(mode, antialias):
         targets = [32, 512]
     else:
         targets = [*range(32, 512, 32), 119, 120, 123, 124, 511, 512]
-    for width in range(32, 513):
+    for width in range(32, 513, 5):
         row = torch.ones(1, 1, 1, width)
         for target in targets:
             resized = resize(row, (2, target), mode=mode, antialias=antialias)

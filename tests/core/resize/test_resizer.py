@@ -258,9 +258,8 @@ def test_no_image_says_what_there_is():
         r"no image in the batch, but batch\['ids'\]: torch.int64 \(2, 9\); "
         r"batch\['x'\]\[0\]: torch.float32 \(3,\); batch\['x'\]\[1\]: str.*images="
     )
-    for call in Resizer().image_size, Resizer().first_image:
-        with pytest.raises(ValueError, match=message):
-            call(batch)
+    with pytest.raises(ValueError, match=message):
+        Resizer().read(batch)
     with pytest.raises(ValueError, match=message):
         Resizer()(batch, SMALL)
 
@@ -285,15 +284,15 @@ def test_no_image_in_a_long_batch():
 def test_no_image_where_it_is_named():
     for value in None, "a", torch.rand(3):
         with pytest.raises(ValueError, match="no image in the batch"):
-            Resizer(images="x").image_size({"x": value, "y": images()})
+            Resizer(images="x").read({"x": value, "y": images()})
 
 
-def test_image_size_and_first_image():
+def test_size_and_first_image_that_were_read():
     batch = {"id": "a", "image": images(), "large": torch.rand(2, 3, 40, 40)}
-    assert Resizer().image_size(batch) == Size(*FULL)
-    assert isinstance(Resizer().image_size(batch), Size)
-    assert Resizer(images="large").image_size(batch) == Size(40, 40)
-    assert Resizer().first_image(batch) is batch["image"]
+    assert Resizer().read(batch).size == Size(*FULL)
+    assert isinstance(Resizer().read(batch).size, Size)
+    assert Resizer(images="large").read(batch).size == Size(40, 40)
+    assert Resizer().read(batch).first is batch["image"]
 
 
 # The resizer itself
@@ -324,7 +323,7 @@ def test_images_named_in_a_list_of_a_library() -> None:
             "targets",
             {"m": "masks"},
             ValueError,
-            r"targets\['m'\] .* boxes, flow, image",
+            r"targets\['m'\] .* boxes, disparity, flow, image",
         ),
         ("targets", {"m": ["mask"]}, ValueError, r"one of .*, not \['mask'\]"),
         ("targets", {"m": "input"}, ValueError, "one of .*, not 'input'"),

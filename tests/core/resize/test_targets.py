@@ -378,25 +378,28 @@ def test_a_list_of_one_size_needs_no_full_size():
     (first, _), mask = resizer(batch, (10, 20))
     assert first.shape == (3, 10, 20)
     assert mask.shape == (2, 10, 20)
-    assert resizer.image_size(batch) == Size(20, 40)
-    assert resizer.image_size(batch, full=64) == Size(64, 64)
-    assert Resizer().image_size((image(), 1), full=64) == Size(*FULL)
+    assert resizer.read(batch).size == Size(20, 40)
+    assert resizer.read(batch, full=64).size == Size(64, 64)
+    assert Resizer().read((image(), 1), full=64).size == Size(*FULL)
 
 
 def test_the_size_of_a_single_image():
     sample = (torch.rand(3, 20, 40), torch.zeros(2))
-    assert Resizer().image_size(sample, full=64) == Size(20, 40)
-    assert Resizer().first_image(sample) is sample[0]
+    assert Resizer().read(sample, full=64).size == Size(20, 40)
+    assert Resizer().read(sample).first is sample[0]
 
 
 def test_a_list_of_several_sizes_does():
     images = [torch.rand(3, 20, 20 + n) for n in range(5)]
     message = r"batch\[0\] differ in size \(20x20, 20x21, 20x22, 20x23, \.\.\.\).*full="
-    for call in (Resizer().image_size, lambda batch: Resizer()(batch, 10)):
+    for call in (
+        lambda batch: Resizer().read(batch).size,
+        lambda batch: Resizer()(batch, 10),
+    ):
         with pytest.raises(ValueError, match=message):
             call((images, [{}] * 5))
-    assert Resizer().image_size((images, [{}] * 5), full=9) == Size(9, 9)
-    assert Resizer().first_image((images, 1)) is images[0]
+    assert Resizer().read((images, [{}] * 5), full=9).size == Size(9, 9)
+    assert Resizer().read((images, 1)).first is images[0]
 
 
 def test_a_target_that_belongs_to_no_image_of_the_list():

@@ -24,7 +24,7 @@ def fail(now: bool, error: type[BaseException] = RuntimeError) -> None:
 def batches(counter: BatchCounter, n: int = 3) -> Iterator[int]:
     """Hand out batches as a loop does."""
     counter.settle()
-    with counter.watching():
+    with counter.seen.watching():
         for batch in range(n):
             counter.settle()
             counter.take()

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from upsize.loading import sized
 from upsize.loop import ProgressiveResize
 from upsize.run import BatchCounter, Options, TrainingRun
-from upsize.run._merge import MicroBatch, micro_batches
+from upsize.run._merge import micro_batches
 from upsize.run._waiting import WaitingBatches
 from upsize.schedule import Phases
 
@@ -41,9 +41,8 @@ def train(loader: Any, run: TrainingRun, counter: BatchCounter) -> list[Any]:
         loader, run, lambda: None, lambda _: counter.left()
     ):
         counter.take(number)
-        run.note_micro_batch(number)
-        micro = run.micro_batch
-        seen.append((len(batch), batch.shape[-1], micro.batches, micro.weight))
+        weight = counter.taken / counter.accumulate
+        seen.append((len(batch), batch.shape[-1], counter.taken, weight))
         counter.count()
     return seen
 
@@ -64,11 +63,6 @@ def test_samples_stay_in_order() -> None:
     assert torch.cat([batch for batch, _ in found])[:, 0, 0, 0].tolist() == [
         float(number) for number in range(4) for _ in range(2)
     ]
-
-
-def test_a_plain_batch_weighs_its_share_of_a_window() -> None:
-    run, _ = make_run(merge=False)
-    assert run.micro_batch == MicroBatch(1, 0.25)
 
 
 def test_the_first_batch_tells_the_full_size() -> None:
@@ -119,7 +113,7 @@ def test_a_sized_loader_of_another_run() -> None:
     other = ProgressiveResize(PHASES, epochs=3, steps_per_epoch=6)
     run, counter = make_run()
     loader = sized(DataLoader(Images(12), 2), other)
-    run.expect_sizes()
+    run.reader.expect_sizes()
     seen = train((images for images, _ in loader), run, counter)
     assert seen == [(8, 8, 4, 1.0), (4, 8, 2, 0.5)]
 
@@ -169,7 +163,9 @@ def test_what_the_loss_is_taken_for_is_said_once(verbose: bool) -> None:
         waiting.add(run.train(plain(1)[0]), 4 - number % 4)
         if number % 4 == 3:
             waiting.take()
-        about = [text for text in said if "as is right for a mean over images" in text]
+        about = [
+            text for text in said if "which is right for a mean over images" in text
+        ]
         assert len(about) == (verbose and number >= 3)
 
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from upsize.loop import ProgressiveResize
 from upsize.run import BatchCounter
+from upsize.run._loop_resume import moved_position
 from upsize.run._position import Position
-from upsize.run._resume import moved_position, never_shrinking, resumed
+from upsize.run._resume import never_shrinking, resumed
 from upsize.run._state import LoopState, State
 from upsize.schedule import Grow, Phases, Plan, Ramp, Size
 from upsize.schedule._moved import moved
@@ -140,6 +141,21 @@ def test_sizes_never_shrink_and_the_run_finishes_as_planned(
         # In samples, since the steps of a batch that grows are others.
         done_then = mine.samples_at(stage.start)
         assert run.size_at(run.step_at(done_then)) == mine.final_size
+
+
+def test_as_many_steps_in_other_epochs_do_not_shrink_either() -> None:
+    """Epochs place the run, and the plans were compared at the same steps."""
+    saved, mine, unit = plan(50, Grow(28, batch=7), 1), plan(1, 1, 8), "optimizer steps"
+    assert saved.plain is not None
+    assert saved.plain.total_steps == mine.total_steps
+    with pytest.warns(UserWarning, match="the larger of both plans' sizes"):
+        run = resumed(State(unit=unit, plan=saved), mine, unit, RAMP)
+    now = moved(1, saved, run)
+    assert run.size_at(now) < saved.size_at(1)
+    run = never_shrinking(run, saved, 1, now)
+    sizes = [run.size_at(step) for step in range(now, run.total_steps)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == saved.size_at(1)
 
 
 def test_a_saved_size_may_be_below_the_first_of_the_new_run() -> None:

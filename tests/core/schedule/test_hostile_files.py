@@ -167,6 +167,11 @@ def test_a_dict_that_holds_itself() -> None:
         load(fields)
 
 
+class Mute:
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
 def test_values_are_shown_in_bounded_length() -> None:
     deep, cyclic = nested(100_000), []
     cyclic.append(cyclic)
@@ -181,6 +186,7 @@ def test_values_are_shown_in_bounded_length() -> None:
     ):
         assert len(shown(value)) <= 303
     assert shown(-5) == "-5"
+    assert shown([Mute()]) == "[<Mute>]"
     with pytest.raises(ValueError, match="not \\[\\["):
         Ramp.model_validate({"start": nested(100)})
     while deep != 1:  # without a recursion at the end

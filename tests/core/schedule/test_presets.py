@@ -289,7 +289,12 @@ def test_fastxtend_is_a_ramp() -> None:
         (lambda: presets.mosaic("spicy"), r"recipe must be one of .* not 'spicy'"),
         (lambda: presets.efficientnetv2("xl"), "variant must be one of"),
         (lambda: presets.efficientnetv2(final_size=100), "at least 128, not 100"),
-        (lambda: presets.efficientnetv2(final_size=0), "at least 1"),
+        (lambda: presets.efficientnetv2(final_size=0), "^final_size must .* least 1"),
+        (lambda: presets.fastdinov2("225"), "^final_size must .* not '225'"),
+        (lambda: presets.autoprog(None), "^final_size must .* not None"),
+        (lambda: presets.yolox(640.5), "^input_size must .* not 640.5"),
+        (lambda: presets.yolox(multiscale_range=0), "^multiscale_range must .* not 0"),
+        (lambda: presets.mosaic(["hot"]), r"recipe must be one of .* not \['hot'\]"),
         (
             lambda: presets.dawnbench(2),
             r"machines must be one of \[1, 4, 8, 16\], not 2",
@@ -305,8 +310,12 @@ def test_fastxtend_is_a_ramp() -> None:
             lambda: presets.clipa(final_size=225),
             r"final_size must be one of \[224, 336\]",
         ),
-        (lambda: presets.composer(0), "initial_size"),
-        (lambda: presets.composer(0.5, 0.9, 0.2), "comes before"),
+        (lambda: presets.composer(0), "initial_scale must be a share in .0, 1., not 0"),
+        (lambda: presets.composer(0.5, 0.9, 0.2), "0.9 and .*0.2 leave no time"),
+        (lambda: presets.composer(delay_fraction=-1), "delay_fraction must .* not -1"),
+        (lambda: presets.composer(0.5, 0.5, 1.5), "finetune_fraction must .* not 1.5"),
+        (lambda: presets.composer(0.5, 0.5, None), "finetune_fraction .* not None"),
+        (lambda: presets.composer(0.5, float("nan")), "delay_fraction .* not nan"),
     ],
 )
 def test_unknown_options_are_refused(call: object, message: str) -> None:

@@ -77,6 +77,7 @@ def test_moments_of_numpy_and_fractions() -> None:
     np = pytest.importorskip("numpy", reason="the core session has no NumPy")
     ramp = Ramp(start=np.int64(2), finish=np.float64(0.75), increase_by=np.int32(8))
     assert ramp == Ramp(start=2, finish=0.75, increase_by=8)
+    assert repr(Ramp(max_sizes=np.int64(3))) == "Ramp(max_sizes=3)"
     assert repr(ramp.finish) == "0.75"
     assert Ramp(initial_size=np.int64(32), final_size=np.int64(64)).final_size == 64
 

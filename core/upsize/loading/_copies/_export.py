@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from upsize.loading._copies._folder import check_apart
-from upsize.loading._copies._raw import RawImage
+from upsize.loading._copies._raw import RawImage, read_shape
 from upsize.loading._copies._records import Encoding, unpack_copy
 from upsize.loading._copies._store import open_reader
 from upsize.loading._images._folder import shown
@@ -81,8 +81,9 @@ def export_copies(target: str | PathLike[str], folder: str | PathLike[str]) -> i
                     continue
                 try:
                     copy = unpack_copy(value)
-                    raw = copy.encoding is Encoding.RAW
-                    data = RawImage(copy.data).png() if raw else copy.data
+                    data: bytes | memoryview = copy.data
+                    if copy.encoding is Encoding.RAW:
+                        data = RawImage(copy.data, read_shape(copy.data)).png()
                 except ValueError as error:
                     raise ValueError(
                         f"{shown(target)}: {shown(name)}: {error}"

@@ -31,15 +31,15 @@ _NAMED = 100
 
 @dataclass(frozen=True)
 class CopiesEstimate:
-    """What making small copies takes.
+    """The work and the disk space that making small copies needs.
 
     Args:
-        images: Images whose copies are to be made; those made already are not counted.
-        bytes: About how much disk they need, by a sample of up to 64 images.
-        free: Bytes that are free on the disk of the copies.
-        settings: Sizes of samples that there are copies for, and the others.
-        lowered: About how many of the images get JPEG copies of a lower quality than
-            ``settings.quality``, as they have a lower one themselves.
+        images: Images to copy, without those whose copies exist.
+        bytes: Estimated disk space of the copies, from a sample of up to 64 images.
+        free: Free bytes on the disk of the copies.
+        settings: Sizes of samples and the other settings of the copies.
+        lowered: Estimated number of JPEG copies with a lower quality than
+            ``settings.quality``, because their originals have a lower one.
     """
 
     images: int
@@ -51,15 +51,15 @@ class CopiesEstimate:
 
 @dataclass(frozen=True)
 class CopiesReport:
-    """What was done.
+    """The result of making small copies.
 
     Args:
-        made: Images whose copies were made.
+        made: Images that were copied.
         kept: Images whose copies were up to date.
-        removed: Images that are there no longer, whose copies were removed.
-        bytes: Of the copies made.
-        lowered: Images whose JPEG copies were made at a lower quality than was asked
-            for, which is their own.
+        removed: Images that no longer exist, whose copies were removed.
+        bytes: Size of the new copies.
+        lowered: JPEG copies with a lower quality than asked for, because their
+            originals have a lower one.
     """
 
     made: int

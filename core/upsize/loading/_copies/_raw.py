@@ -6,8 +6,7 @@ import ctypes
 import io
 import struct
 import sys
-from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,15 +14,21 @@ from PIL import Image
 from torch import Tensor
 
 from upsize.loading._images._files import ORIENTATION, TURNS
+from upsize.loading._images._resample import Box, planes_of
 from upsize.schedule import Size
 
-__all__ = ["RawImage", "pack_pixels"]
+__all__ = ["RAW_HEAD", "RawImage", "RawShape", "pack_pixels", "read_shape"]
 
 # Height, width, colours and the EXIF orientation.
 _HEAD = struct.Struct("<IIBB")
+#: Bytes before the pixels.
+RAW_HEAD = _HEAD.size
 _MODES = {1: "L", 3: "RGB"}
-# All memory from an address on, as a type for each length takes long to make, and stays.
-_MEMORY = ctypes.c_ubyte * sys.maxsize
+# The memory of this process from address 1 on, of which pixels are views that take half
+# the time to make of those of an array. Nothing is read before a view is.
+_MEMORY = torch.frombuffer(
+    (ctypes.c_ubyte * sys.maxsize).from_address(1), dtype=torch.uint8
+)
 
 
 def pack_pixels(image: Image.Image, orientation: int) -> bytes:
@@ -32,63 +37,86 @@ def pack_pixels(image: Image.Image, orientation: int) -> bytes:
     return head + image.tobytes()
 
 
-@lru_cache(1 << 14)
-def _shape(head: bytes) -> tuple[Size, int, int]:
-    """Return the size, the colours and the EXIF orientation of pixels."""
+class RawShape(NamedTuple):
+    """The shape of stored pixels.
+
+    Attributes:
+        stored: The size, before it is turned.
+        size: The size as it is turned.
+        row: Bytes of a row.
+        colours: 1 for grey, 3 for RGB.
+        orientation: That of EXIF.
+        turn: The one that is followed; 1: not turned.
+    """
+
+    stored: Size
+    size: Size
+    row: int
+    colours: int
+    orientation: int
+    turn: int
+
+    def turned(self, size: Size) -> Size:
+        """Return a size of the stored pixels as the image is turned."""
+        return _turned(size, self.turn)
+
+
+def _turned(size: Size, turn: int) -> Size:
+    return Size(size.width, size.height) if turn >= 5 else size
+
+
+def read_shape(data: memoryview, *, exif: bool = False) -> RawShape:
+    """Return the shape of the pixels in what :func:`pack_pixels` returned.
+
+    Args:
+        data: Those bytes.
+        exif: Whether the image is turned as its EXIF orientation says.
+
+    Raises:
+        ValueError: When it is something else.
+    """
     try:
-        height, width, colours, orientation = _HEAD.unpack(head)
+        height, width, colours, orientation = _HEAD.unpack_from(data)
     except struct.error as error:
         raise ValueError("its pixels are cut short") from error
     if colours not in _MODES or orientation not in (1, *TURNS):
         raise ValueError(
             f"it is said to have {colours} colours and the orientation {orientation}"
         )
-    return Size(height, width), colours, orientation
+    count = len(data) - RAW_HEAD
+    if not count or height * width * colours != count:
+        raise ValueError(
+            f"its {count} bytes are not {height}x{width} pixels of {colours} colours"
+        )
+    turn = orientation if exif else 1
+    stored, row = Size(height, width), width * colours
+    return RawShape(stored, _turned(stored, turn), row, colours, orientation, turn)
 
 
 class RawImage:
     """Pixels of a copy, used as an :class:`ImageFile` is.
 
     Args:
-        data: What :func:`pack_pixels` returned. It must stay as it is while the image
-            and its :meth:`tensor` are in use: the memory is not copied.
-        exif: Whether to turn the image as its EXIF orientation says.
+        data: What :func:`pack_pixels` returned. It must stay as it is while the image,
+            its :meth:`tensor` and its parts are in use: the memory is not copied.
+        shape: As :func:`read_shape` found it.
 
     Attributes:
-        stored: The size in pixels, before it is turned.
-        ready: ``True``: there is nothing to decode, which could fail.
-
-    Raises:
-        ValueError: When it is something else.
+        size: The size in pixels, as the image is turned.
 
     Example:
         >>> grey = Image.new("L", (4, 3), 7)
-        >>> copy = RawImage(memoryview(pack_pixels(grey, 6)), exif=True)
-        >>> print(copy.stored, copy.size, tuple(copy.tensor().shape))
-        3x4 4x3 (4, 3, 3)
+        >>> data = memoryview(pack_pixels(grey, 6))
+        >>> copy = RawImage(data, read_shape(data, exif=True))
+        >>> print(copy.size, tuple(copy.tensor().shape))
+        4x3 (4, 3, 3)
     """
 
-    ready = True
+    __slots__ = "_data", "_shape", "size"
 
-    def __init__(self, data: memoryview, *, exif: bool = False) -> None:
-        self.stored, self._colours, self.orientation = _shape(bytes(data[: _HEAD.size]))
-        self._pixels = data[_HEAD.size :]
-        (height, width), count = self.stored, len(self._pixels)
-        if not count or height * width * self._colours != count:
-            raise ValueError(
-                f"its {count} bytes are not {height}x{width} pixels of "
-                f"{self._colours} colours"
-            )
-        self._turn = self.orientation if exif else 1
-
-    @property
-    def size(self) -> Size:
-        """The size in pixels, as the image is turned."""
-        return self.turned(self.stored)
-
-    def turned(self, size: Size) -> Size:
-        """Return a size of the stored pixels as the image is turned."""
-        return Size(size.width, size.height) if self._turn >= 5 else size
+    def __init__(self, data: memoryview, shape: RawShape) -> None:
+        self._data, self._shape = data, shape
+        self.size = shape.size
 
     def margin(self, reduction: int = 1) -> tuple[float, float]:
         """Return where the image begins in its pixels: (top, left)."""
@@ -97,16 +125,15 @@ class RawImage:
 
     def _image(self) -> Image.Image:
         """Return the image as it is stored."""
-        mode = _MODES[self._colours]
-        sides = self.stored.width, self.stored.height
-        pixels = np.frombuffer(self._pixels, np.uint8)
-        return Image.frombuffer(mode, sides, pixels, "raw", mode, 0, 1)
+        (height, width), mode = self._shape.stored, _MODES[self._shape.colours]
+        pixels = np.frombuffer(self._data, np.uint8, offset=RAW_HEAD)
+        return Image.frombuffer(mode, (width, height), pixels, "raw", mode, 0, 1)
 
     def rgb(self, reduction: int = 1) -> Image.Image:
         """Return the pixels as an RGB image, in memory of its own."""
         assert reduction == 1
-        image, turn = self._image(), TURNS.get(self._turn)
-        if self._colours == 1:
+        image, turn = self._image(), TURNS.get(self._shape.turn)
+        if self._shape.colours == 1:
             image = image.convert("RGB")
         return image if turn is None else image.transpose(turn)
 
@@ -117,22 +144,32 @@ class RawImage:
         written to or gone. Turned images, which are few, are copied.
         """
         assert reduction == 1
-        if self._turn != 1:
+        shape = self._shape
+        if shape.turn != 1:
             return torch.from_numpy(np.array(self.rgb()))
-        # Not torch.frombuffer of the data itself, which warns of memory that is only
-        # to be read, once for all in the process.
-        address = np.frombuffer(self._pixels, np.uint8).ctypes.data
-        bytes_: Any = _MEMORY.from_address(address)
-        flat = torch.frombuffer(bytes_, dtype=torch.uint8, count=len(self._pixels))
-        (height, width), colours = self.stored, self._colours
         # The three colours of a grey pixel are the same byte.
-        strides = width * colours, colours, int(colours > 1)
-        return flat.as_strided((height, width, 3), strides)
+        strides = shape.row, shape.colours, int(shape.colours > 1)
+        return _MEMORY.as_strided((*shape.stored, 3), strides, self._start())
+
+    def part(self, box: Box) -> Tensor:
+        """Return a part as :func:`planes_of` does, of the memory as :meth:`tensor`."""
+        shape = self._shape
+        if shape.turn != 1 or shape.colours == 1:
+            return planes_of(self.tensor(), box)
+        (top, left, height, width), row = box, shape.row
+        start = self._start() + top * row + 3 * left
+        strides = row * height, 1, row, 3
+        return _MEMORY.as_strided((1, 3, height, width), strides, start)
+
+    def _start(self) -> int:
+        """Return where the pixels begin in the memory."""
+        address: int = np.frombuffer(self._data, np.uint8).ctypes.data
+        return address + RAW_HEAD - 1
 
     def png(self) -> bytes:
         """Return the image as a PNG file, with its EXIF orientation."""
         exif, to = Image.Exif(), io.BytesIO()
-        if self.orientation != 1:
-            exif[ORIENTATION] = self.orientation
+        if self._shape.orientation != 1:
+            exif[ORIENTATION] = self._shape.orientation
         self._image().save(to, "PNG", exif=exif)
         return to.getvalue()

@@ -8,39 +8,25 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from upsize.loading._context import SampleSize, current_size
-from upsize.loading._copies._raw import RawImage
-from upsize.loading._copies._records import Encoding, unpack_copy
-from upsize.loading._copies._serving import Serving
+from upsize.loading._copies._open import OpenCopy
 from upsize.loading._copies._store import Reader, open_reader
 from upsize.loading._images._decode import open_image
-from upsize.loading._images._files import ImageFile
 from upsize.loading._images._folder import shown
 from upsize.schedule import Size
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["CopiesOf", "CopyLoader", "OpenCopy"]
+__all__ = ["CopiesOf", "CopyLoader"]
 
 # In a path that is not as os.path.abspath writes it; of other systems it is any path.
 _NOT_PLAIN = re.compile(r"/(?:[/.]|\Z)" if os.sep == "/" else "")
-
-
-class OpenCopy(NamedTuple):
-    """A copy whose header has been read.
-
-    ``original`` is the size of its original, ``base`` that of the image which samples
-    of the full size are cut from; both turned as the copy is.
-    """
-
-    file: ImageFile | RawImage
-    original: Size
-    base: Size
 
 
 #: Finds the copies of an image by its path.
@@ -155,9 +141,9 @@ class CopyLoader:
             reader = open_reader(Path(self.target))
             object.__setattr__(self, "_reader", reader)
         self._check(reader)
-        sizes, read = reader.serving.sizes(sample), self._read
+        sizes = reader.opener.serving.sizes(sample)
         with reader.begin() as transaction:
-            yield lambda path: read(path, reader, transaction, sizes, exif=exif)
+            yield partial(self._read, reader, transaction, sizes, exif)
 
     def _name(self, path: str | PathLike[str]) -> str:
         """Return the name that an original has in the store."""
@@ -173,20 +159,19 @@ class CopyLoader:
 
     def _read(
         self,
-        path: str | PathLike[str],
         reader: Reader,
         transaction: Any,
         sizes: tuple[Size, ...],
-        *,
         exif: bool,
+        path: str | PathLike[str],
     ) -> Iterator[OpenCopy]:
-        name, serving = self._name(path), reader.serving
+        name, opener = self._name(path), reader.opener
         for size in sizes:
             value = reader.get(transaction, name, size)
             if value is None:
                 continue
             try:
-                copy = _open(path, value, size, serving, exif)
+                copy = opener.open(path, value, size, exif=exif)
             except ValueError as error:
                 self.warn_unused(path, error)
             else:
@@ -220,29 +205,3 @@ class CopyLoader:
                     except ValueError as error:
                         self.warn_unused(path, error)
         return open_image(path, exif=self.exif)
-
-
-def _open(
-    path: str | PathLike[str],
-    value: memoryview,
-    size: Size,
-    serving: Serving,
-    exif: bool,
-) -> OpenCopy:
-    """Read the header of a copy, and check what its record says of the original."""
-    encoding, original, data = unpack_copy(value)
-    raw, made = encoding is Encoding.RAW, serving.settings.encoding
-    if raw != (made == "raw"):
-        raise ValueError(f"it is {encoding.name} among {made} copies")
-    file: ImageFile | RawImage
-    if raw:
-        file = RawImage(data, exif=exif)
-    else:
-        label = f"the {size} copy of {path}"
-        file = ImageFile(label, data, exif=exif, formats=(encoding.name,))
-    expected = serving.expected(original, size)
-    if file.stored != expected.copy:
-        raise ValueError(
-            f"it has {file.stored} pixels, which no copy of an original of {original} has"
-        )
-    return OpenCopy(file, file.turned(original), file.turned(expected.base))

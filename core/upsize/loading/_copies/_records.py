@@ -17,6 +17,7 @@ from upsize.loading._images._folder import Found
 from upsize.schedule import Size
 
 __all__ = [
+    "COPY_HEAD",
     "HEADER",
     "IMAGE",
     "Copy",
@@ -39,7 +40,8 @@ _STATE = struct.Struct("<Qq")
 _ORIGINAL = struct.Struct("<BII")
 # The number of bytes, as LMDB believes what a damaged page says of it.
 _COUNT = struct.Struct("<I")
-_DATA = _ORIGINAL.size + _COUNT.size
+#: Bytes before the data of a copy.
+COPY_HEAD = _ORIGINAL.size + _COUNT.size
 # LMDB's keys have up to 511 bytes.
 _LONGEST_NAME = 480
 _LONGEST_HEADER, _LONGEST_IMAGE = 65_536, 8192
@@ -164,10 +166,10 @@ def unpack_copy(value: memoryview) -> Copy:
         (<Encoding.PNG: 2>, Size(height=30, width=40))
     """
     encoding, original = _original(bytes(value[: _ORIGINAL.size]))
-    count = int.from_bytes(value[_ORIGINAL.size : _DATA], "little")
-    if len(value) != _DATA + count:
-        raise ValueError(f"it has {len(value) - _DATA} bytes instead of {count}")
-    return Copy(encoding, original, value[_DATA:])
+    count = int.from_bytes(value[_ORIGINAL.size : COPY_HEAD], "little")
+    if len(value) != COPY_HEAD + count:
+        raise ValueError(f"it has {len(value) - COPY_HEAD} bytes instead of {count}")
+    return Copy(encoding, original, value[COPY_HEAD:])
 
 
 @lru_cache(1 << 14)

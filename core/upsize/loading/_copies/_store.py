@@ -17,6 +17,7 @@ require("lmdb", "jpeg", "Small copies")
 import lmdb
 
 from upsize.loading._copies._folder import FLOCK, locked, no_copies
+from upsize.loading._copies._open import CopyOpener
 from upsize.loading._copies._records import (
     HEADER,
     IMAGE,
@@ -180,13 +181,13 @@ class Reader(Environment):
             self.close()
 
     @cached_property
-    def serving(self) -> Serving:
-        """Which copies serve a sample.
+    def opener(self) -> CopyOpener:
+        """Opens the copies.
 
         Raises:
             ValueError: As :attr:`settings`.
         """
-        return Serving(self.settings)
+        return CopyOpener(Serving(self.settings))
 
     def begin(self) -> Any:
         """Return a transaction of LMDB, for :meth:`get`: a context manager.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from upsize.loading._images._resample import (
     INTERPOLATIONS,
+    Box,
     planes_of,
     resample,
     resampled,
@@ -26,6 +27,7 @@ __all__ = [
     "cut",
     "cut_centre",
     "cut_pixels",
+    "nearest",
 ]
 
 Output: TypeAlias = Literal["pil", "tensor"]
@@ -116,11 +118,31 @@ def cut_pixels(
         share: The (height, width) of what is decoded as a share of the original's.
         reduction: What the sides of the pixels are divided by as they are decoded.
     """
-    whole = pixels.tensor(reduction)
-    (height, width, _), (top, left) = whole.shape, pixels.margin(reduction)
-    first_row, rows = _range(height, crop.top, crop.height, share[0], top)
-    first_column, columns = _range(width, crop.left, crop.width, share[1], left)
-    return planes_of(whole, first_row, first_column, rows, columns)
+    whole, margin = pixels.tensor(reduction), pixels.margin(reduction)
+    height, width, _ = whole.shape
+    return planes_of(whole, nearest(Size(height, width), crop, share, margin))
+
+
+def nearest(
+    size: Size,
+    crop: Crop,
+    share: tuple[float, float],
+    margin: tuple[float, float] = (0.0, 0.0),
+) -> Box:
+    """Return the whole pixels that are nearest to a crop.
+
+    Args:
+        size: The size of the pixels that there are.
+        crop: In pixels of the original.
+        share: The (height, width) of those there are as a share of the original's.
+        margin: Where the image begins in them: (top, left).
+    """
+    (height, width), (down, across), (above, before) = size, share, margin
+    top = min(height - 1, round(above + crop.top * down))
+    left = min(width - 1, round(before + crop.left * across))
+    bottom = min(height, round(above + (crop.top + crop.height) * down))
+    right = min(width, round(before + (crop.left + crop.width) * across))
+    return top, left, max(1, bottom - top), max(1, right - left)
 
 
 def cut_centre(
@@ -142,7 +164,8 @@ def cut_centre(
         image = pixels.rgb().resize((width, height), _PIL[how.interpolation])
         return image.crop((left, top, left + across, top + down))
     rgb = pixels.tensor()
-    planes = planes_of(rgb, 0, 0, *rgb.shape[:2])
+    rows, columns, _ = rgb.shape
+    planes = planes_of(rgb, (0, 0, rows, columns))
     resized = resampled(planes, whole, how.interpolation)
     centre = resized[:, :, top : top + down, left : left + across]
     return _own(centre[0]) if out is None else out.copy_(centre)
@@ -151,15 +174,6 @@ def cut_centre(
 def _own(made: Tensor) -> Tensor:
     # Never a view of pixels that are only lent, as where they have the size already.
     return made.clone(memory_format=torch.contiguous_format)
-
-
-def _range(
-    side: int, begin: float, length: float, share: float, margin: float
-) -> tuple[int, int]:
-    """Return the first of the pixels of a side that are nearest to a crop's, and their number."""
-    first = min(side - 1, round(margin + begin * share))
-    last = round(margin + (begin + length) * share)
-    return first, max(1, min(side, last) - first)
 
 
 def _cut_pil(

@@ -85,13 +85,10 @@ class ImageFile:
 
     Attributes:
         stored: The size in pixels, before it is turned.
-        ready: ``False``: its pixels are yet to be decoded.
 
     Raises:
         ValueError: When it is not an image; names the path.
     """
-
-    ready = False
 
     def __init__(
         self,
@@ -126,6 +123,11 @@ class ImageFile:
             return Image.open(file, formats=self._formats)
         except Exception as error:  # Pillow's decoders raise errors of every kind
             raise unreadable(self._path, error) from error
+
+    @property
+    def held(self) -> int | None:
+        """The bytes that it holds; ``None``: its file must be open for more."""
+        return len(self._data) if self._file is None else None
 
     @property
     def size(self) -> Size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -69,47 +69,50 @@ class _Ahead:
         self._generator = torch.default_generator
         self._start = self._generator.get_state()
         self._count, self._taken = max(2, count + count % 2), 0
-        # By the range of the numbers, and whether they are exponentials.
-        self._uniform: dict[tuple[float, float, bool], list[float]] = {}
-        self._bits: list[int] = []
+        # By the range of the numbers.
+        self._uniform: dict[tuple[float, float], memoryview] = {}
+        self._exp: dict[tuple[float, float], memoryview] = {}
+        self._bits: memoryview | None = None
 
     def _next(self) -> int:
         place = self._taken
         if place == self._count:
             self._count *= 2
             self._uniform.clear()
-            self._bits.clear()
+            self._exp.clear()
+            self._bits = None
         self._taken = place + 1
         return place
 
     def uniform(self, low: float, high: float) -> float:
         """Draw a number from ``low`` up to ``high``."""
-        return self._number(low, high, is_exp=False)
+        place = self._next()
+        table = self._uniform.get((low, high))
+        if table is None:
+            table = self._uniform[low, high] = _table(self._drawn(low, high))
+        return table[place]
 
     def exp_uniform(self, low: float, high: float) -> float:
         """Draw the exponential of such a number."""
-        return self._number(low, high, is_exp=True)
-
-    def _number(self, low: float, high: float, *, is_exp: bool) -> float:
         place = self._next()
-        table = self._uniform.get((low, high, is_exp))
+        table = self._exp.get((low, high))
         if table is None:
-            self._generator.set_state(self._start)
-            drawn = torch.empty(self._count).uniform_(low, high)
-            table = (drawn.exp_() if is_exp else drawn).tolist()
-            self._uniform[low, high, is_exp] = table
+            table = self._exp[low, high] = _table(self._drawn(low, high).exp_())
         return table[place]
+
+    def _drawn(self, low: float, high: float) -> Tensor:
+        self._generator.set_state(self._start)
+        return torch.empty(self._count).uniform_(low, high)
 
     def below(self, end: int) -> int:
         """Draw a whole number from 0 up to ``end``."""
         assert end < _LARGEST
         place = self._next()
-        if not self._bits:
+        if self._bits is None:
             self._generator.set_state(self._start)
-            pairs = _pairs(self._count)
-            both = torch.stack([(pairs >> 32) & _BITS, pairs & _BITS], 1)
-            self._bits = both.flatten().tolist()
-        return self._bits[place] % end
+            self._bits = _table(_pairs(self._count).view(torch.int32))
+        # The first number of a pair is its upper half.
+        return (self._bits[place ^ 1] & _BITS) % end
 
     def leave(self) -> None:
         """Set the generator behind the numbers that were taken, and no further."""
@@ -120,6 +123,12 @@ class _Ahead:
 def _pairs(count: int) -> Tensor:
     """Draw numbers of 64 bits, each of two of the generator's."""
     return torch.empty(count // 2, dtype=torch.int64).random_(-(2**63), None)
+
+
+def _table(numbers: Tensor) -> memoryview:
+    """Return numbers to take some of, as Python's: to make a list of all takes longer."""
+    array: Any = numbers.numpy()
+    return memoryview(array)
 
 
 @contextmanager

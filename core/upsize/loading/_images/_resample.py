@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -10,29 +11,31 @@ from torch import Tensor
 from upsize.resize._interpolate import Mode, interpolate
 from upsize.schedule import Size
 
-__all__ = ["INTERPOLATIONS", "flip", "planes_of", "resample", "resampled"]
+__all__ = [
+    "INTERPOLATIONS",
+    "Box",
+    "flip",
+    "planes_of",
+    "resample",
+    "resampled",
+]
+
+_C: Any = torch._C
+
+#: (top, left, height, width) in pixels that are there.
+Box: TypeAlias = tuple[int, int, int, int]
 
 INTERPOLATIONS: dict[str, Mode] = {"bilinear": "bilinear", "bicubic": "bicubic"}
 
-# What torch's interpolate calls, which takes no place to write to: to give it one saves
-# a tenth of the time of a small image.
-_C: Any = torch._C
-_KERNELS: dict[str, Any] = {
-    name: getattr(_C._nn, f"_upsample_{name}2d_aa") for name in INTERPOLATIONS
-}
 
-
-def planes_of(pixels: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+def planes_of(pixels: Tensor, box: Box) -> Tensor:
     """Return a part of an image as (1, 3, height, width), a view where that is best.
 
     Args:
         pixels: uint8 (H, W, 3), as decoded.
-        top: The first row.
-        left: The first column.
-        height: How many rows.
-        width: How many columns.
+        box: The part.
     """
-    down, across, colour = pixels.stride()
+    (top, left, height, width), (down, across, colour) = box, pixels.stride()
     # torch's kernel for channels_last, which it tells by 4-D strides, is the fastest.
     part = pixels.as_strided(
         (1, 3, height, width),
@@ -65,10 +68,30 @@ def resample(planes: Tensor, size: Size, interpolation: str, out: Tensor) -> Non
         interpolation: A key of :data:`INTERPOLATIONS`.
         out: uint8 (1, 3, height, width), in any order of memory.
     """
-    if tuple(planes.shape[2:]) == size or size == (1, 1):  # which that kernel cannot do
+    kernel = _kernel(interpolation)
+    # The kernel cannot make one pixel.
+    if kernel is None or planes.shape == out.shape or size == (1, 1):
         out.copy_(resampled(planes, size, interpolation))
     else:
-        _KERNELS[interpolation](planes, size, False, None, None, out=out)
+        kernel(planes, size, False, None, None, out=out)
+
+
+@lru_cache
+def _kernel(interpolation: str) -> Any:
+    """Return what torch's ``interpolate`` calls; ``None``: this torch has another one.
+
+    That takes no place to write to. To give its kernel one saves a tenth of the time of
+    a small image.
+    """
+    pixels = torch.arange(105, dtype=torch.uint8, device="cpu").view(7, 5, 3) * 7
+    planes, size = planes_of(pixels, (0, 0, 7, 5)), Size(3, 9)
+    out = torch.zeros(1, *size, 3, dtype=torch.uint8, device="cpu").permute(0, 3, 1, 2)
+    try:
+        kernel = getattr(_C._nn, f"_upsample_{interpolation}2d_aa")
+        kernel(planes, size, False, None, None, out=out)
+    except (AttributeError, TypeError, RuntimeError):
+        return None
+    return kernel if torch.equal(out, resampled(planes, size, interpolation)) else None
 
 
 def flip(image: Tensor) -> None:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from upsize.loading._reduction import whole_images
+from upsize.loading._transforms._dataset_walk import DatasetWalk
 from upsize.loading._transforms._scale import scaled
 from upsize.loading._transforms._taken import Pixels, Taken
-from upsize.loading._transforms._walk import Walk
 from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
@@ -43,7 +43,7 @@ class PixelFinder:
 
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
-        self._walk: Walk | None = None
+        self._walk: DatasetWalk | None = None
 
     def find(self) -> Taken:
         """Return what was found, which is still true.
@@ -90,7 +90,7 @@ def restoring_pixels(
         yield
 
 
-def _walked(dataset: Any) -> Walk:
-    walk = Walk()
+def _walked(dataset: Any) -> DatasetWalk:
+    walk = DatasetWalk()
     walk.dataset(dataset)
     return walk

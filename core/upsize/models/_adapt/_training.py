@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from torch import nn
 
@@ -58,6 +58,16 @@ interpolated at each size
         if not texts:
             return None
         return f"Adapted for other image sizes: {'; '.join(texts)}"
+
+    def tell(self, say: Callable[[str], object] | None) -> None:
+        """Say what was adapted, if anything was.
+
+        Args:
+            say: Called with it; ``None``: it is not said.
+        """
+        summary = self.summary()
+        if summary is not None and say is not None:
+            say(summary)
 
     def check(self, plan: Plan) -> None:
         """Compare the sizes of a plan with those that the models take.

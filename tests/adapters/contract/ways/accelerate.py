@@ -70,7 +70,7 @@ class Accelerate(Way):
             resize = ProgressiveResize(
                 job.schedule, accelerator, loader=loader, epochs=job.epochs,
                 final_size=job.final_size, resizer=self.resizer(job), verbose=False,
-                merge=job.merge,
+                merge=job.merge, batch_size=job.grow,
                 follow=None if job.follow is None else job.follow(done.net),
             )  # fmt: skip
         if job.upsize:

@@ -44,6 +44,7 @@ class Job:
     epochs: int = 4
     accumulate: int = 1
     merge: Any = False
+    grow: Any = None  # how the batch grows
     exact: bool = False  # in float64, and each image by itself
     dropout: float = 0.0
     validate: bool = False  # after each epoch

@@ -54,6 +54,7 @@ class Fastai(Way):
     name = "fastai"
     unit = "batches"
     lacks: ClassVar = {
+        "a batch that grows": "fastai trains on as many batches in each epoch",
         "state": "fastai saves no state of callbacks: start_epoch= tells where to resume",
         "state after an error": "fastai saves no state of callbacks",
         "step in the state": "fastai saves no state of callbacks",

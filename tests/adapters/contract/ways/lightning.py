@@ -111,6 +111,7 @@ class Lightning(Way):
                 resize_valid=job.resize_valid, preallocate=job.preallocate,
                 verbose=False,
                 follow=None if job.follow is None else job.follow(done.net),
+                merge=job.merge, batch_size=job.grow,
             )  # fmt: skip
             callbacks.append(self.resize)
         return self.bare(job, done, callbacks, **settings)

@@ -12,6 +12,7 @@ from tests.adapters.contract.ways.net import Net
 
 from upsize.loading import sized
 from upsize.loop import ProgressiveResize
+from upsize.schedule import Grow
 
 __all__ = ["Loop"]
 
@@ -36,7 +37,7 @@ class Loop(Way):
         resize: Any = None
         if job.upsize:
             resize = ProgressiveResize(
-                job.schedule, epochs=job.epochs, steps_per_epoch=job.batches,
+                job.schedule, epochs=job.epochs, **self._epoch(job),
                 accumulate=job.accumulate, merge=job.merge, final_size=job.final_size,
                 resizer=self.resizer(job), follow=follow,
             )  # fmt: skip
@@ -63,6 +64,15 @@ class Loop(Way):
                 done.optimizer = momenta(optimizer)
                 if job.upsize:
                     done.plan, done.mismatched = resize.plan, resize.mismatched
+
+    def _epoch(self, job: Job) -> dict[str, Any]:
+        """Return the length of an epoch, and what draws it."""
+        if job.grow is None:
+            return {"steps_per_epoch": job.batches}
+        grow = job.grow
+        if isinstance(grow, Grow):  # a loop itself knows the batch of its loader
+            grow = grow.with_batch(job.batch)
+        return {"samples_per_epoch": len(job.data), "batch_size": grow}  # type: ignore[arg-type]
 
     def _resume(self, job: Job, net: Net, optimizer: Any, resize: Any) -> Any:
         if job.resume is None:

@@ -105,6 +105,7 @@ class Transformers(Way):
                 "schedule": job.schedule, "final_size": job.final_size,
                 "resizer": self.resizer(job), "resize_valid": job.resize_valid,
                 "preallocate": job.preallocate, "verbose": False, "merge": job.merge,
+                "batch_size": job.grow,
                 "follow": None if job.follow is None else job.follow(net),
                 "sized": job.loader == "sized", "set_size": job.set_size,
             }  # fmt: skip

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from upsize.loop import ProgressiveResize
-from upsize.run._windows import StepWatch
+from upsize.run._step_watch import StepWatch
 from upsize.schedule import Ramp
 
 Body = Callable[[int, Any], None]

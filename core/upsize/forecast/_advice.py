@@ -1,4 +1,4 @@
-"""The reasons and the advice of a prediction, in words."""
+"""What to change, so that a schedule saves more, in words."""
 
 from __future__ import annotations
 
@@ -10,62 +10,13 @@ from upsize.forecast._costs import Costs, SizeCost
 from upsize.forecast._measured import LoadingName, MeasuredCosts
 from upsize.forecast._outcome import compared
 from upsize.forecast._parts import step_counts, time_by_part
+from upsize.forecast._reasons import SAME
 from upsize.schedule import Grow, Plan, Size
 
-__all__ = ["advice_for", "reason_for"]
+__all__ = ["advice_for"]
 
 # What is worth a change: a share of the time of full-size training.
 _WORTH = 0.02
-# Two sizes cost the same when the smaller one takes this share of the larger one's time.
-_SAME = 0.95
-
-
-def reason_for(
-    part: str, share: float, measured: MeasuredCosts, costs: Costs, plan: Plan
-) -> str:
-    """Say why a part of the time does not follow the pixels."""
-    if part == "step":
-        return _step_reason(share, measured, costs, plan)
-    if part == "loader":
-        if share < 0:
-            return "waiting for the loader shrinks more than the pixels do"
-        if all(cost.bound_by == "model" for cost in costs.sizes):
-            return "waiting for the loader, though the model bounds every size"
-        return f"the bottleneck is {costs.bottleneck()}"
-    return {
-        "epoch start": "the first batch of each epoch",
-        "resize": "batches are moved to the device and resized there",
-        "size change": f"the first step at each of {len(plan.sizes) - 1} new sizes",
-        "validation": "validation is at full size",
-    }[part]
-
-
-def _step_reason(
-    share: float, measured: MeasuredCosts, costs: Costs, plan: Plan
-) -> str:
-    if share < 0:
-        return "the model's step shrinks more than the pixels do"
-    if (flat := _flat_up_to(costs)) is not None:
-        cause = "a fixed cost" if measured.device == "cpu" else "launch-bound"
-        return f"the model's step is no faster below {max(flat)} px: {cause}"
-    small = min(plan.sizes, key=math.prod)
-    cost = costs.at(small)
-    pixels = math.prod(small) / math.prod(costs.at_full_size.size)
-    return (
-        f"the model's step does not follow the pixels: at {small} it takes "
-        f"{cost.step / costs.at_full_size.step:.0%} of the full one, for {pixels:.0%} of "
-        "the pixels"
-    )
-
-
-def _flat_up_to(costs: Costs) -> Size | None:
-    """Return the size below which a step costs the same; None where there is none."""
-    flat = None
-    for below, above in pairwise(costs.sizes):
-        if below.step < _SAME * above.step:
-            break
-        flat = above.size
-    return flat
 
 
 def advice_for(
@@ -99,16 +50,7 @@ def advice_for(
         return sum(parts.values()) / full_seconds
 
     now = share(costs)
-    advice = []
-    if loading == "full" and measured.sized is not None:
-        sized = measured.costs("sized", growing=growing)
-        if now - (then := share(sized)) > _WORTH:
-            advice.append(
-                "use a sized loader, sized(loader, resize): "
-                + compared(1 - then, 1 - now)
-            )
-    elif loading == "full" and lost["loader"] > _WORTH:
-        advice.append(f"the loader makes full-size images: {measured.not_sized}")
+    advice = _loading(measured, loading, growing, lost, share, now)
     if lost["loader"] > _WORTH:
         advice += _workers(measured, plan, costs)
     if measured.grow is not None and not growing:
@@ -123,17 +65,43 @@ def advice_for(
         advice.append(
             "validate less often: a validation takes as long at every training size"
         )
-    maximum = 1 - plan.pixel_share
-    cheapest = (
-        min(cost.total for cost in costs.sizes) / measured.full.at_full_size.total
-    )
-    if 1 - now < 0.7 * maximum and 0.9 * cheapest + 0.1 < 1 - maximum:
-        advice.append(
-            "use a later start and finish: "
-            f"suggest(budget={1 - maximum:.2f}) finds those that save the theoretical "
-            "maximum of this one"
-        )
-    return advice
+    return advice + _later(measured, costs, 1 - plan.pixel_share, 1 - now)
+
+
+def _loading(
+    measured: MeasuredCosts,
+    loading: LoadingName,
+    growing: bool,
+    lost: Mapping[str, float],
+    share: Callable[[Costs], float],
+    now: float,
+) -> list[str]:
+    """Say what a sized loader adds, or why there is none."""
+    if loading == "sized":
+        return []
+    if measured.sized is not None:
+        then = share(measured.costs("sized", growing=growing))
+        if now - then <= _WORTH:
+            return []
+        saves = compared(1 - then, 1 - now)
+        return [f"use a sized loader, sized(loader, resize): {saves}"]
+    if lost["loader"] <= _WORTH:
+        return []
+    return [f"the loader makes full-size images: {measured.not_sized}"]
+
+
+def _later(
+    measured: MeasuredCosts, costs: Costs, maximum: float, saving: float
+) -> list[str]:
+    """Say which budget reaches the theoretical maximum, if a later growth can."""
+    cheapest = min(cost.total for cost in costs.sizes)
+    cheapest /= measured.full.at_full_size.total
+    if saving >= 0.7 * maximum or 0.9 * cheapest + 0.1 >= 1 - maximum:
+        return []
+    return [
+        f"use a later start and finish: suggest(budget={1 - maximum:.2f}) finds those "
+        "that save the theoretical maximum of this one"
+    ]
 
 
 def _growing(grow: Grow, now: float, then: float) -> str:
@@ -183,7 +151,7 @@ def _other_sizes(
             )
             break
     for below, above in pairwise(costs.sizes):
-        if below.step > above.step / _SAME:
+        if below.step > above.step / SAME:
             multiple = math.gcd(32, *above.size)
             advice.append(
                 f"multiple_of={multiple}: a step at {below.size} takes longer than at "

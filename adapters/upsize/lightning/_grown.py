@@ -1,0 +1,153 @@
+"""Fits whose batch grows: each epoch has as many batches as the plan says.
+
+Lightning asks a loader for its length once, before training. Here it is told the batches
+of each epoch when that begins, and the steps of all of them before the optimizers are
+made, whose learning rates may follow the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from upsize.lightning._checks import check_grown_fit
+from upsize.lightning._privates import (
+    batch_in_epoch,
+    set_drawn,
+    set_epoch_length,
+    training_loaders,
+)
+from upsize.lightning._steps import LightningCounter
+from upsize.run import Options, TrainingRun
+from upsize.run._batches import length_of
+from upsize.run._epoch_samples import epoch_samples
+from upsize.run._grown_plan import grown_plan, length_of_grown
+from upsize.run._restoring import Restoring
+from upsize.schedule import Grow, Plan
+from upsize.schedule._run import run_length
+
+__all__ = ["GrownCounter", "GrownFit"]
+
+
+class GrownCounter(LightningCounter):
+    """Counts the optimizer steps of epochs that have different numbers of them.
+
+    Args:
+        trainer: The trainer.
+        plan: A plan that knows its samples.
+    """
+
+    def __init__(self, trainer: Any, plan: Plan) -> None:
+        super().__init__(trainer, "optimizer steps", plan.total_steps, None)
+        self.length = length_of_grown(plan)
+        self.follow(plan)
+
+    def follow(self, plan: Plan) -> None:
+        """Count the epochs of another plan from now on."""
+        self.total_steps, self.steps_per_epoch = plan.total_steps, plan.steps_per_epoch
+        epochs = range(int(self._trainer.max_epochs) + 1)
+        self._starts = [plan.epoch_start(epoch) for epoch in epochs]
+
+
+class GrownFit:
+    """Plans a fit whose batch grows, and tells the trainer of its epochs.
+
+    Args:
+        trainer: The trainer, about to fit.
+        resize: The callback, of which the training loader must be.
+        options: What the user asks for.
+        grow: How the batch grows.
+        changes: Records what is changed.
+
+    Attributes:
+        plan: The plan, before the run has one; ``None``: there is none yet.
+    """
+
+    def __init__(
+        self,
+        trainer: Any,
+        resize: object,
+        options: Options,
+        grow: Grow,
+        changes: Restoring,
+    ) -> None:
+        self._trainer, self._resize = trainer, resize
+        self._options, self._grow = options, grow
+        self.plan: Plan | None = None
+        self._changes = changes
+        changes.wrap_method(trainer.strategy, "setup", self._setup)
+
+    def _setup(self, inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make the plan before the strategy makes the optimizers."""
+        trainer = self._trainer
+        # As `estimated_stepping_batches` does, which people read there.
+        trainer.fit_loop.setup_data()
+        check_grown_fit(trainer, trainer.lightning_module, self._resize)
+        self.plan = self._planned(training_loaders(trainer)[0])
+        self._changes.save(trainer.fit_loop, "max_batches")
+        self._changes.save(trainer, "val_check_batch")
+        with Restoring() as changes:
+            # Not longer: it makes Lightning resume in another way.
+            changes.set(trainer.fit_loop.epoch_loop, "max_steps", self.plan.total_steps)
+            return inner(*args, **kwargs)
+
+    def _planned(self, loader: Any) -> Plan:
+        trainer, batches = self._trainer, length_of(loader)
+        samples, batch = epoch_samples(loader, batches or 0, trainer.world_size)
+        if samples is None or batch is None:
+            raise ValueError(
+                "batch_size=Grow(...) counts samples, and a "
+                f"{type(loader.dataset).__name__} with a "
+                f"{type(loader.batch_sampler).__name__} does not tell those of each "
+                "process: give the DataLoader a map-style dataset, batch_size= and a "
+                "sampler that has a length, or leave out batch_size="
+            )
+        length = run_length(trainer.max_epochs, batches, None)
+        grow = self._grow.with_batch(batch)
+        return grown_plan(self._options, length, samples, grow)
+
+    def counter(self) -> GrownCounter:
+        """Return the counter of the run."""
+        assert self.plan is not None  # made before the training starts
+        return GrownCounter(self._trainer, self.plan)
+
+    def begin(self, run: TrainingRun) -> None:
+        """Begin the run, perhaps within an epoch.
+
+        Args:
+            run: The run, which may continue with another plan than :attr:`plan`.
+        """
+        trainer = self._trainer
+        assert run.plan is not None  # its full size is known
+        done, left = _place(run.plan, run.step())
+        ready = batch_in_epoch(trainer)
+        # Resumed after an epoch, Lightning ends that epoch before the next one, and
+        # takes its length to divide the steps that are done.
+        is_over = ready and not done
+        set_epoch_length(trainer, 1 if is_over else ready + left)
+        set_drawn(trainer, left if is_over else ready + left)
+
+    def begin_batch(self, run: TrainingRun) -> None:
+        """Set the length of the epoch that the first batch of a run belongs to."""
+        assert run.plan is not None  # its full size is known
+        _, left = _place(run.plan, run.step())
+        set_epoch_length(self._trainer, batch_in_epoch(self._trainer) + left)
+
+    def begin_epoch(self, plan: Plan) -> None:
+        """Tell the trainer how many batches an epoch has.
+
+        Args:
+            plan: The plan of the run.
+        """
+        epoch = int(self._trainer.current_epoch)
+        length = plan.epoch_start(epoch + 1) - plan.epoch_start(epoch)
+        set_epoch_length(self._trainer, length)
+        set_drawn(self._trainer, length)
+
+
+def _place(plan: Plan, step: int) -> tuple[int, int]:
+    """Return how many steps of an epoch come before one of them, and how many are left."""
+    epoch = plan.epoch_at(step)
+    assert epoch is not None  # the plan knows its samples
+    first, stop = (plan.epoch_start(int(epoch) + more) for more in (0, 1))
+    return step - first, stop - step
