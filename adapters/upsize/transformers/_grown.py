@@ -180,7 +180,7 @@ def _against_growing(trainer: Any) -> Iterator[str]:
     if missing:
         yield (
             f"tells a Trainer of its epochs in {missing[0]}, which this version of "
-            "transformers does not have: install transformers 5.24"
+            "transformers does not have: install transformers 5.4 or newer"
         )
     if args.gradient_accumulation_steps != 1:
         yield (
