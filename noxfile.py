@@ -22,7 +22,7 @@ ROOTS = ["core", "adapters"]
 SOURCES = [*ROOTS, "tests", "docs", "noxfile.py"]
 
 # Of the wheel: all that is in it is code, a quarter of it docstrings.
-MOST_BYTES = 620_000
+MOST_BYTES = 650_000
 
 # One environment with torch serves all sessions that need them: it holds
 # several gigabytes.
