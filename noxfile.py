@@ -323,10 +323,11 @@ def streams(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def oldest(session: nox.Session) -> None:
-    """Test the adapters on the oldest Lightning and Accelerate that we declare."""
+    """Test the adapters on the oldest Lightning, Accelerate and torch that we declare."""
     session.install(
         *("-e", ".[demo]", "--group=test"),
         *("lightning==2.4.0", "pytorch-lightning==2.4.0", "accelerate==1.1.0"),
+        *("torch==2.7.0", "torchvision==0.22.0"),
         # The newest: what compares the frameworks needs it.
         "fastai",
     )

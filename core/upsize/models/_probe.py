@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -116,8 +116,7 @@ def uncompiled(model: nn.Module) -> nn.Module:
 
 def eager() -> AbstractContextManager[Any]:
     """Run compiled parts uncompiled: compiling each size takes long."""
-    stance = getattr(torch.compiler, "set_stance", lambda _: nullcontext())  # torch 2.5
-    context: AbstractContextManager[Any] = stance("force_eager")
+    context: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
     return context
 
 

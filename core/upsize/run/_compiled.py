@@ -28,7 +28,7 @@ def is_compiled(model: nn.Module) -> bool:
 def has_fixed_shapes(model: nn.Module) -> bool:
     """Whether the model or a part of it is compiled with ``dynamic=False``."""
     return any(
-        getattr(context, "_dynamic", None) is False  # torch 2.5 to 2.14
+        getattr(context, "_dynamic", None) is False  # torch 2.7 to 2.14
         for module in model.modules()
         for context in _contexts(module)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as L
 import pytest
 from lightning.pytorch.callbacks import ModelCheckpoint
 from tests.adapters.lightning.tools import Module, callback, loader, planned, trainer
@@ -45,7 +46,10 @@ def test_it_resumes(tmp_path: Path) -> None:
     module, made = adds("setup", resize), trainer(tmp_path, max_epochs=8)
     with pytest.warns(UserWarning, match="the saved run has 20 steps and this one 40"):
         made.fit(module, loader(), ckpt_path=tmp_path / "saved.ckpt")
-    assert module.widths == planned(resize, range(12, 40))
+    # Lightning 2.4 trains on one more batch, also without upsize.
+    steps = 29 if L.__version__.startswith("2.4.") else 28
+    assert len(module.widths) == steps
+    assert module.widths[:28] == planned(resize, range(12, 40))
     assert module.widths[0] == 24
 
 

@@ -175,8 +175,23 @@ def test_a_progress_bar(tmp_path: Path) -> None:
     assert list(bar.totals) == EPOCHS
 
 
+#: Saved within the last batch of an epoch, before Lightning has ended it.
+ENDED = pytest.mark.skipif(
+    L.__version__.startswith("2.4."),
+    reason="Lightning 2.4 trains on one more batch of that epoch, also without upsize",
+)
+
+
 class TestResume:
-    @pytest.mark.parametrize("place", ["3", "epoch3", "10", "epoch10"])
+    @pytest.mark.parametrize(
+        "place",
+        [
+            pytest.param("3", marks=ENDED),
+            "epoch3",
+            pytest.param("10", marks=ENDED),
+            "epoch10",
+        ],
+    )
     def test_after_an_epoch(self, place: str, tmp_path: Path) -> None:
         whole, rest = Run(tmp_path, Keep(tmp_path)), Run(tmp_path)
         seen = whole.fit()
