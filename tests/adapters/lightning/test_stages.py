@@ -76,7 +76,12 @@ class TestOtherStages:
             assert {width for tuned, _, width in seen if tuned} == {32}
             trained = [(step, width) for tuned, step, width in seen if not tuned]
             steps = [step for step, _ in trained]
-            assert [width for _, width in trained] == planned(resize, steps)
+            total = resize.plan.total_steps
+            # Lightning 2.4 leaves out a batch of the first epoch after a finder.
+            assert len(steps) == total or L.__version__.startswith("2.4.")
+            assert steps == list(range(len(steps)))
+            sizes = planned(resize, range(total - len(steps), total))
+            assert [width for _, width in trained] == sizes
             assert {16, 32} <= {width for _, width in trained}
 
     def test_the_batch_norm_epoch_of_swa(self, tmp_path: Path) -> None:
