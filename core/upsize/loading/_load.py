@@ -8,7 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
 from upsize.loading._copies._raw import RawImage
-from upsize.loading._images._cut import Cut, Pixels, cut, cut_centre, nearest
+from upsize.loading._images._cut import Cut, Pixels, cut, cut_centre, cut_pixels
 from upsize.loading._images._decode import largest_reduction
 from upsize.loading._images._files import ImageFile
 from upsize.loading._images._open import ImageSource, open_file
@@ -102,7 +102,7 @@ class Load(NamedTuple):
             if later is None or out is None:
                 return self._cut_copy(source, copies, pixels, part, share, out)
             if isinstance(pixels, RawImage):  # nothing to decode, which could fail
-                planes = pixels.part(nearest(have, part.crop, share))
+                planes = cut_pixels(pixels, part.crop, share)
                 name = self.options.interpolation
                 later.do(resample, planes, part.size, name, out)
             else:

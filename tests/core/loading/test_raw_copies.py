@@ -32,6 +32,7 @@ from upsize.loading._copies._settings import CopySettings
 from upsize.loading._copies._writer import Writer
 from upsize.loading._dataset import SizedDataset
 from upsize.loading._images._folder import Found
+from upsize.loading._images._resample import planes_of
 from upsize.loading._made_batch import MadeBatch
 from upsize.schedule import Size
 
@@ -431,7 +432,7 @@ def test_a_part_is_that_of_the_pixels(mode: str, exif: bool) -> None:
     image = Image.fromarray(pixels).convert(mode)
     data = memoryview(pack_pixels(image, 6))
     raw = RawImage(data, read_shape(data, exif=exif))
-    part = raw.part((1, 2, 4, 3))
+    part = planes_of(raw.tensor(), (1, 2, 4, 3))
     expected = np.asarray(raw.rgb())[1:5, 2:5].transpose(2, 0, 1)
     assert np.array_equal(part[0].numpy(), expected)
     assert np.array_equal(raw.tensor().numpy(), np.asarray(raw.rgb()))

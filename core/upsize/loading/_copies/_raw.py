@@ -6,7 +6,7 @@ import ctypes
 import io
 import struct
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from PIL import Image
 from torch import Tensor
 
 from upsize.loading._images._files import ORIENTATION, TURNS
-from upsize.loading._images._resample import Box, planes_of
 from upsize.schedule import Size
 
 __all__ = ["RAW_HEAD", "RawImage", "RawShape", "pack_pixels", "read_shape"]
@@ -24,11 +23,8 @@ _HEAD = struct.Struct("<IIBB")
 #: Bytes before the pixels.
 RAW_HEAD = _HEAD.size
 _MODES = {1: "L", 3: "RGB"}
-# The memory of this process from address 1 on, of which pixels are views that take half
-# the time to make of those of an array. Nothing is read before a view is.
-_MEMORY = torch.frombuffer(
-    (ctypes.c_ubyte * sys.maxsize).from_address(1), dtype=torch.uint8
-)
+# All memory from an address on, as a type for each length takes long to make, and stays.
+_MEMORY = ctypes.c_ubyte * sys.maxsize
 
 
 def pack_pixels(image: Image.Image, orientation: int) -> bytes:
@@ -98,7 +94,7 @@ class RawImage:
 
     Args:
         data: What :func:`pack_pixels` returned. It must stay as it is while the image,
-            its :meth:`tensor` and its parts are in use: the memory is not copied.
+            its :meth:`tensor` and views of that are in use: the memory is not copied.
         shape: As :func:`read_shape` found it.
 
     Attributes:
@@ -147,24 +143,15 @@ class RawImage:
         shape = self._shape
         if shape.turn != 1:
             return torch.from_numpy(np.array(self.rgb()))
+        # Not torch.frombuffer of the data itself, which warns of memory that is only
+        # to be read, once for all in the process.
+        bytes_: Any = _MEMORY.from_address(
+            np.frombuffer(self._data, np.uint8).ctypes.data
+        )
+        flat = torch.frombuffer(bytes_, dtype=torch.uint8, count=len(self._data))
         # The three colours of a grey pixel are the same byte.
         strides = shape.row, shape.colours, int(shape.colours > 1)
-        return _MEMORY.as_strided((*shape.stored, 3), strides, self._start())
-
-    def part(self, box: Box) -> Tensor:
-        """Return a part as :func:`planes_of` does, of the memory as :meth:`tensor`."""
-        shape = self._shape
-        if shape.turn != 1 or shape.colours == 1:
-            return planes_of(self.tensor(), box)
-        (top, left, height, width), row = box, shape.row
-        start = self._start() + top * row + 3 * left
-        strides = row * height, 1, row, 3
-        return _MEMORY.as_strided((1, 3, height, width), strides, start)
-
-    def _start(self) -> int:
-        """Return where the pixels begin in the memory."""
-        address: int = np.frombuffer(self._data, np.uint8).ctypes.data
-        return address + RAW_HEAD - 1
+        return flat.as_strided((*shape.stored, 3), strides, RAW_HEAD)
 
     def png(self) -> bytes:
         """Return the image as a PNG file, with its EXIF orientation."""

@@ -27,7 +27,6 @@ __all__ = [
     "cut",
     "cut_centre",
     "cut_pixels",
-    "nearest",
 ]
 
 Output: TypeAlias = Literal["pil", "tensor"]
@@ -120,14 +119,11 @@ def cut_pixels(
     """
     whole, margin = pixels.tensor(reduction), pixels.margin(reduction)
     height, width, _ = whole.shape
-    return planes_of(whole, nearest(Size(height, width), crop, share, margin))
+    return planes_of(whole, _nearest(Size(height, width), crop, share, margin))
 
 
-def nearest(
-    size: Size,
-    crop: Crop,
-    share: tuple[float, float],
-    margin: tuple[float, float] = (0.0, 0.0),
+def _nearest(
+    size: Size, crop: Crop, share: tuple[float, float], margin: tuple[float, float]
 ) -> Box:
     """Return the whole pixels that are nearest to a crop.
 
