@@ -21,6 +21,7 @@ from upsize.lightning._steps import LightningCounter
 from upsize.run import Options, TrainingRun
 from upsize.run._batches import length_of
 from upsize.run._epoch_samples import epoch_samples
+from upsize.run._epoch_steps import steps_in_epoch
 from upsize.run._grown_plan import grown_plan, length_of_grown
 from upsize.run._restoring import Restoring
 from upsize.schedule import Grow, Plan
@@ -140,7 +141,7 @@ class GrownFit:
             plan: The plan of the run.
         """
         epoch = int(self._trainer.current_epoch)
-        length = plan.epoch_start(epoch + 1) - plan.epoch_start(epoch)
+        length = steps_in_epoch(plan, epoch)
         set_epoch_length(self._trainer, length)
         set_drawn(self._trainer, length)
 
@@ -149,5 +150,5 @@ def _place(plan: Plan, step: int) -> tuple[int, int]:
     """Return how many steps of an epoch come before one of them, and how many are left."""
     epoch = plan.epoch_at(step)
     assert epoch is not None  # the plan knows its samples
-    first, stop = (plan.epoch_start(int(epoch) + more) for more in (0, 1))
-    return step - first, stop - step
+    done = step - plan.epoch_start(int(epoch))
+    return done, steps_in_epoch(plan, int(epoch)) - done

@@ -14,6 +14,7 @@ from accelerate.data_loader import DataLoaderStateMixin
 
 from upsize.accelerate._grown import samples_in
 from upsize.run import Options
+from upsize.run._epoch_steps import steps_in_epoch
 from upsize.run._grown_plan import check_growing, grown_plan, length_of_grown
 from upsize.run._restoring import Restoring
 from upsize.run._state import State
@@ -91,7 +92,7 @@ class GrownTraining:
     def batches(self) -> int:
         """The batches of that epoch."""
         assert self.plan is not None  # made with the loader
-        return self.plan.epoch_start(self._epoch + 1) - self.first_step
+        return steps_in_epoch(self.plan, self._epoch)
 
     def begin(self, changes: Restoring) -> None:
         """Tell the trainer of the epochs of a training that begins.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 
 from upsize.run._position import Position
+from upsize.schedule._run import check_step
 
 __all__ = ["BatchSteps"]
 
@@ -45,8 +45,8 @@ class BatchSteps:
             ValueError: When a number is negative, or ``epoch`` is above 0 and the
                 batches in an epoch are not known.
         """
-        number = _count("batch", batch)
-        if _count("epoch", epoch):
+        number = check_step(batch, "batch")
+        if check_step(epoch, "epoch"):
             if self.batches is None:
                 raise ValueError(
                     f"epoch={epoch} counts epochs, and their length is not known: give "
@@ -65,10 +65,3 @@ class BatchSteps:
         step += -(-(window + left) // self.accumulate)
         per_epoch = -(-self.batches // self.accumulate)
         return step + epochs * per_epoch + within // self.accumulate
-
-
-def _count(name: str, value: int) -> int:
-    number = operator.index(value)  # also of NumPy
-    if number < 0:
-        raise ValueError(f"{name} must be at least 0, not {number}")
-    return number

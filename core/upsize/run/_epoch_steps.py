@@ -1,11 +1,13 @@
-"""The steps of the epochs that a framework counts, in a run that another one continues."""
+"""The steps of an epoch: those of a plan, and those that a framework counts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["EpochSteps", "ResumedEpochs"]
+from upsize.schedule import Plan
+
+__all__ = ["EpochSteps", "ResumedEpochs", "steps_in_epoch"]
 
 
 class EpochSteps(NamedTuple):
@@ -69,3 +71,21 @@ class ResumedEpochs:
         now = self._now()
         step = counted + self._more - self._later
         return min(max(step, now.first), now.stop - 1) + self._later
+
+
+def steps_in_epoch(plan: Plan, epoch: int) -> int:
+    """Return the steps of one epoch of a plan.
+
+    Args:
+        plan: A plan that knows its epochs.
+        epoch: Number of the epoch, from 0.
+
+    Example:
+        >>> from upsize.schedule import Grow, Ramp
+        >>> plan = Ramp(final_size=64, increase_by=32).plan(
+        ...     epochs=2, samples_per_epoch=20, batch_size=Grow(8, batch=2)
+        ... )
+        >>> steps_in_epoch(plan, 0), steps_in_epoch(plan, 1)
+        (3, 10)
+    """
+    return plan.epoch_start(epoch + 1) - plan.epoch_start(epoch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from upsize.run._epoch_steps import steps_in_epoch
 from upsize.run._position import Ahead, Position, advance, left_in_window
 from upsize.schedule import Plan
 
@@ -48,7 +49,7 @@ class LoopWindows:
             return self.batches
         epoch = plan.epoch_at(epoch_step)
         assert epoch is not None  # the plan knows its samples
-        return plan.epoch_start(int(epoch) + 1) - plan.epoch_start(int(epoch))
+        return steps_in_epoch(plan, int(epoch))
 
     def steps_from(self, epoch_step: int) -> int | None:
         """Return the steps in an epoch, by the one that it begins with."""
