@@ -1,10 +1,12 @@
-"""What the reports of benchmarks share: tables, and their place in a page."""
+"""What the reports of benchmarks share: the machine, tables, their place in a page."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-__all__ = ["around_figures", "markdown"]
+__all__ = ["around_figures", "markdown", "processor"]
 
 _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
@@ -27,3 +29,11 @@ def around_figures(page: str) -> tuple[str, str]:
     if not begin or not end:
         raise ValueError(f"the page needs {_BEGIN} and, after it, {_END}")
     return before + begin, end + after
+
+
+def processor() -> str:
+    """Return the processor's name as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text("utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.processor() or platform.machine()

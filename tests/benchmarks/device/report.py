@@ -14,6 +14,7 @@ import torch
 import torchvision
 from tests.benchmarks.device.measure import Point
 from tests.benchmarks.device.workload import MODELS, TINY
+from tests.benchmarks.figures import processor
 
 from upsize.schedule import Plan, Ramp, Size
 
@@ -30,7 +31,7 @@ __all__ = [
 
 def about(device: torch.device) -> dict[str, Any]:
     """Return the name of the device, and the versions."""
-    name, versions = _processor(), {}
+    name, versions = processor(), {}
     if device.type == "cuda":  # pragma: no cover - needs one
         name = torch.cuda.get_device_name(device)
         versions = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
@@ -45,14 +46,6 @@ def about(device: torch.device) -> dict[str, Any]:
         "torchvision": torchvision.__version__,
         **versions,
     }
-
-
-def _processor() -> str:
-    """Return the processor's name as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text("utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def plan_of(sizes: Sequence[int]) -> Plan:

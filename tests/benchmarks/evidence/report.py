@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from tests.benchmarks.evidence.task import Parts
 from tests.benchmarks.evidence.train import ARRANGEMENTS, BATCH_SIZE
-from tests.benchmarks.figures import around_figures, markdown
+from tests.benchmarks.figures import around_figures, markdown, processor
 
 from upsize.plot import save
 from upsize.plot._style import axes, style
@@ -60,18 +60,11 @@ def of(runs: Sequence[Found], name: str) -> list[Found]:
     return [run for run in runs if run["name"] == name]
 
 
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text("utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def about(args: argparse.Namespace, parts: Parts) -> Found:
     """Return what the figures depend on."""
     part = "validation" if args.validation else "held out"
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "sizes": args.sizes,

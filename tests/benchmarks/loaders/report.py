@@ -8,10 +8,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.figures import around_figures, markdown
+from tests.benchmarks.figures import around_figures, markdown, processor
 from tests.benchmarks.loaders.measure import Measured
 from tests.benchmarks.loaders.setting import BATCH, SCALE
 from tests.benchmarks.loaders.ways import BOUND
@@ -36,20 +35,11 @@ def _versions() -> Iterator[tuple[str, str]]:
             continue
 
 
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def about(core: int | None, images: int, rounds: int) -> dict[str, Any]:
     """Return what the figures depend on."""
     return {
         "versions": {"python": platform.python_version()} | dict(_versions()),
-        "processor": _processor(),
+        "processor": processor(),
         "pinned": core is not None,
         "images": images,
         "rounds": rounds,
