@@ -505,6 +505,22 @@ class TestDisks:
             make(folders)
         assert [*everything(folders.target)] == ["data.mdb"]
 
+    def test_a_process_ends_in_silence(self, folders: Folders) -> None:
+        """Though it has lost what closes a store before it loses the store."""
+        make(folders)
+        code = (
+            "import sys\n"
+            "from pathlib import Path\n"
+            "from upsize.loading._copies import _folder, _store\n"
+            "_folder.kept = _store.open_reader(Path(sys.argv[1]))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(folders.target)],
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
     def test_a_disk_that_is_full(self, folders: Folders) -> None:
         """What was made before stays, and a later run makes the rest."""
         make(folders)

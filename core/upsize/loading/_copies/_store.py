@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, finalize
 
 from upsize._extras import require
 
@@ -155,10 +155,10 @@ class Reader(Environment):
         ValueError: When it holds no store that this version of upsize made; names it.
     """
 
-    closed = False
-
     def __init__(self, target: Path) -> None:
         super().__init__(target, write=False)
+        # Not by __del__, which may run when the process has lost what it needs.
+        self._close = finalize(self, self._closing.close)
 
     @property
     def settings(self) -> CopySettings:
@@ -171,14 +171,14 @@ class Reader(Environment):
             raise no_copies(self.target)
         return self.found
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be read any more."""
+        return not self._close.alive
+
     def close(self) -> None:
         """Close the environment and give back its lock."""
-        self.closed = True
-        super().close()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_closing"):  # it is whole
-            self.close()
+        self._close()
 
     @cached_property
     def opener(self) -> CopyOpener:
