@@ -39,9 +39,9 @@ def test_what_may_be_pixels_of_the_images(target: Any, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    [POINT / 64, POINT.long(), POINT - 10, POINT * 2, POINT[0], torch.rand(2, 5) * 9,
-     torch.zeros(0, 2), torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 3.0, 9.0]]),
-     KeyPoints([[3, 60]], canvas_size=FULL), None, "text",
+    [POINT / 64, POINT.long(), POINT - 10, POINT * 2, POINT[0],
+     torch.tensor([[3.0, 4.0, 1.0, 2.0, 9.0]]), torch.zeros(0, 2), torch.tensor([[1.0, 2.0]]),
+     torch.tensor([[0.0, 3.0, 9.0]]), KeyPoints([[3, 60]], canvas_size=FULL), None, "text",
      torch.nested.nested_tensor([POINT, POINT], layout=torch.jagged)],
 )  # fmt: skip
 def test_what_is_none(target: Any) -> None:
