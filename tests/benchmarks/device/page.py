@@ -40,12 +40,12 @@ def insert(page: str, found: Found) -> str:
 
 
 def _steps(models: list[Found]) -> list[tuple[str, ...]]:
-    """Return the time of a step at each size, and of the slowest first one."""
+    """Return the time of a step at each size, and of the usual first one, by model."""
     sizes = [point["size"] for point in models[0]["points"]]
-    rows = [("model", *sizes, "achieved", "first step at a size")]
+    columns = [("size", *sizes, "achieved", "first step at a size")]
     for model in models:
         points = model["points"]
-        rows.append(
+        columns.append(
             (
                 f"{model['model']}, {model['mode']}",
                 *(f"{1000 * statistics.median(p['seconds']):.0f}" for p in points),
@@ -53,4 +53,5 @@ def _steps(models: list[Found]) -> list[tuple[str, ...]]:
                 f"{1000 * statistics.median(p['first'] for p in points):,.0f}",
             )
         )
-    return rows
+    # As rows they would be wider than a page.
+    return [*zip(*columns, strict=True)]

@@ -150,9 +150,7 @@ class RawImage:
         address: int = np.frombuffer(self._data, np.uint8).ctypes.data
         # The three colours of a grey pixel are the same byte.
         strides = shape.row, shape.colours, int(shape.colours > 1)
-        return _MEMORY.as_strided(
-            (*shape.stored, 3), strides, address + RAW_HEAD - 1
-        )
+        return _MEMORY.as_strided((*shape.stored, 3), strides, address + RAW_HEAD - 1)
 
     def png(self) -> bytes:
         """Return the image as a PNG file, with its EXIF orientation."""
