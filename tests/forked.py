@@ -11,6 +11,7 @@ import atexit
 import gc
 import json
 import os
+import random
 import runpy
 import select
 import signal
@@ -132,6 +133,11 @@ def _run(order: Any, environment: dict[str, str], outputs: list[int]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(order["cwd"])
+    # It draws the same numbers in each run, as a test does.
+    seed = int(environment.get("UPSIZE_TEST_SEED", "0"))
+    random.seed(seed)
+    import_module("numpy").random.seed(seed)
+    import_module("torch").manual_seed(seed)
     sys.argv = [order["file"], *order["arguments"]]
     sys.path[0] = str(Path(order["file"]).parent)
     runpy.run_path(order["file"], run_name="__main__")

@@ -111,7 +111,7 @@ class ProgressiveResize(LoopRun):
             length.total_steps, accumulate, batches, by_epochs=epochs is not None
         )
         if grow is not None:
-            check_grow(grow, epochs, accumulate, merge)
+            check_grow(grow, options, epochs, accumulate)
             counter = grown_counter(options, length, samples, grow)
         elif samples is not None and batch is not None:
             counter.length = {

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import torch.distributed as dist
 from tests.forked import Script
 
-_PATIENCE = (60, 200)  # of each attempt; some 5 seconds are usual
+_PATIENCE = (60, 600)  # of each attempt; some 5 seconds are usual
 _ENVIRONMENT = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
 _ROOT = Path(__file__).parents[2]
 
@@ -43,14 +43,17 @@ def two_reports(script: Path, *arguments: str, cwd: Path | None = None) -> list[
     inherit a lock that nobody will release: once seen to hang, in hundreds of runs. Such
     a run is made again.
     """
-    for seconds in _PATIENCE:
+    for attempt, seconds in enumerate(_PATIENCE):
+        # A file that another attempt has left is not found.
+        place = Path.cwd() if cwd is None else cwd / f"attempt{attempt}"
+        place.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory() as folder, suppress(TimeoutError):
             stdout, stderr = Path(folder, "stdout"), Path(folder, "stderr")
             ranks = Ranks(
                 2,
                 script,
                 *arguments,
-                cwd=cwd or Path.cwd(),
+                cwd=place,
                 stdout=stdout,
                 stderr=stderr,
             )

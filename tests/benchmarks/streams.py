@@ -8,11 +8,11 @@ CPU seconds without workers, which other processes disturb less, and in seconds 
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from torchvision.transforms import v2
 from upsize.loading import RandomResizedCropDecode, sized
 from upsize.schedule import Plan, Ramp
 
-IMAGES, BATCH, SIZE, EPOCHS = 256, 32, 224, 4
+BATCH, SIZE, EPOCHS = 32, 224, 4
 CROP = RandomResizedCropDecode(SIZE)
 AUGMENT = v2.Compose(
     [v2.RandomHorizontalFlip(), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
@@ -41,12 +41,12 @@ def transformed(data: bytes) -> Any:
     return AUGMENT(CROP(data))
 
 
-def write(folder: Path) -> str:
+def write(folder: Path, images: int) -> str:
     """Write the images as files and into a tar of the same files."""
     (folder / "files" / "a").mkdir(parents=True)
     shard = str(folder / "photos.tar")
     with webdataset.TarWriter(shard) as writer:
-        for index in range(IMAGES):
+        for index in range(images):
             file = folder / "files" / "a" / f"{index:04}.jpg"
             noise = Image.effect_noise((125, 94), 80).resize((500, 375))
             noise.convert("RGB").save(file, quality=90)
@@ -98,21 +98,27 @@ def times(
     return found
 
 
-def main(rounds: int) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.streams", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--images", type=int, default=256, help=f"at least {BATCH}")
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args(argv)
     torch.set_num_threads(1)
     plan = Ramp(final_size=SIZE, increase_by=SIZE // 4).plan(
-        epochs=EPOCHS, steps_per_epoch=IMAGES // BATCH
+        epochs=EPOCHS, steps_per_epoch=args.images // BATCH
     )
     theoretical = 1 - plan.pixel_share
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shard = write(folder)
+        shard = write(folder, args.images)
         for workers in (0, 1):
             loaders: dict[str, Callable[[], Any]] = {
                 "folder": lambda workers=workers: from_folder(folder, workers),
                 "tar": lambda workers=workers: from_tar(shard, workers),
             }
-            for kind, pairs in times(loaders, plan, rounds, last=False).items():
+            for kind, pairs in times(loaders, plan, args.rounds, last=False).items():
                 saved = [1 - small / plain for plain, small in pairs]
                 each = ", ".join(f"{share / theoretical:.2f}" for share in saved)
                 print(
@@ -121,7 +127,7 @@ def main(rounds: int) -> None:
                     f"theoretical maximum {theoretical:.3f} ({each})",
                     flush=True,
                 )
-            for kind, pairs in times(loaders, plan, 3 * rounds, last=True).items():
+            for kind, pairs in times(loaders, plan, 3 * args.rounds, last=True).items():
                 ratios = [small / plain for plain, small in pairs]
                 low, middle, high = statistics.quantiles(ratios, n=4)
                 print(
@@ -132,4 +138,4 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(rounds=int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main()

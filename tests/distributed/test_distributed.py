@@ -106,7 +106,7 @@ def alone(folder: Path, killed: Any) -> list[Any]:
     """What one process says that goes on."""
     said, errors = folder / "said", folder / "errors"
     one = Ranks(1, SCRIPT, "elastic", cwd=folder, stdout=said, stderr=errors)
-    assert one.wait(200) == [0], errors.read_text("utf-8")[-3000:]
+    assert one.wait(600) == [0], errors.read_text("utf-8")[-3000:]
     report: list[Any] = reports_of(said.read_text("utf-8"))[-1]
     return report
 

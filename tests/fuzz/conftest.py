@@ -1,7 +1,8 @@
 """Search for faults with random input, for as long as you say.
 
 ``UPSIZE_FUZZ_SECONDS`` is shared out among the tests; each is repeated, with other
-examples, until its share is used. Without it each runs once. One example may take two seconds.
+examples, until its share is used. Without it each runs once. One example may take two seconds
+of processor time.
 """
 
 from __future__ import annotations
@@ -19,13 +20,20 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 SECONDS = float(os.environ.get("UPSIZE_FUZZ_SECONDS", "0"))
-# Nothing that is fuzzed needs as long for one example. Import at the top of a module,
-# not in a test, or its first example pays for it.
-DEADLINE = 2.0
+# Nothing that is fuzzed needs as long for one example: of the process's own time, since
+# others may have the machine; a minute is for what waits and never ends. Import at the top
+# of a module, not in a test, or its first example pays for it.
+DEADLINES = {
+    signal.SIGPROF: (signal.ITIMER_PROF, 2.0),
+    signal.SIGALRM: (signal.ITIMER_REAL, 60.0),
+}
 SHARE = pytest.StashKey[float]()
 
 settings.register_profile(
     "fuzz",
+    # It keeps the examples that failed, and tries them first in the next run; that of the
+    # other tests draws none, and keeps none.
+    settings.get_profile("default"),
     # What takes too long is broken off below: Hypothesis would wait for its end, which
     # may never come, and then try more examples that take as long.
     deadline=None,
@@ -77,15 +85,18 @@ def _guarded(test: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(test)
     def guarded(*args: Any, **kwargs: Any) -> None:
-        def too_slow(*_: Any) -> None:
-            raise TooSlow(f"took more than {DEADLINE:.0f} seconds: {args} {kwargs}")
+        def too_slow(number: int, _: Any) -> None:
+            _, seconds = DEADLINES[signal.Signals(number)]
+            raise TooSlow(f"took more than {seconds:.0f} seconds: {args} {kwargs}")
 
-        before = signal.signal(signal.SIGALRM, too_slow)
-        signal.setitimer(signal.ITIMER_REAL, DEADLINE)
+        before = {number: signal.signal(number, too_slow) for number in DEADLINES}
+        for timer, seconds in DEADLINES.values():
+            signal.setitimer(timer, seconds)
         try:
             test(*args, **kwargs)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+            for number, (timer, _) in DEADLINES.items():
+                signal.setitimer(timer, 0)
+                signal.signal(number, before[number])
 
     return guarded

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from upsize.cli._app import app
 from upsize.loading import CopyLoader, RandomResizedCropDecode, sample_size
+from upsize.loading._copies._readers import close_reader
 from upsize.loading._copies._records import (
     Encoding,
     copy_key,
@@ -25,7 +26,6 @@ from upsize.loading._copies._records import (
     pack_copy,
     pack_image,
 )
-from upsize.loading._copies._store import close_reader
 from upsize.loading._images._folder import Found
 from upsize.schedule import Size
 

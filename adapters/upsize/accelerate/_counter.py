@@ -41,11 +41,6 @@ class AcceleratorCounter(BatchCounter):
         self._accelerator = accelerator
         self._window_now = 0
 
-    @property
-    def has_stepped(self) -> bool:
-        """Whether an optimizer has made a step with the current batch."""
-        return self.seen.stepped
-
     def draw_from(self, prepared: Any) -> None:
         """Note the loader of the next pass.
 

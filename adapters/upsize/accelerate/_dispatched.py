@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from accelerate.data_loader import DataLoaderDispatcher
 from accelerate.utils import concatenate, find_batch_size, recursively_apply
@@ -13,7 +13,15 @@ from upsize.run import TrainingRun
 from upsize.run._size_source import SizeSource, resizer_of
 from upsize.schedule import Size
 
-__all__ = ["DispatchedSizes", "check_windows", "dispatch"]
+__all__ = ["DispatchedSizes", "RunSizes", "check_windows", "dispatch"]
+
+
+class RunSizes(SizeSource, Protocol):
+    """Tells the sizes of a run, and which run that is now."""
+
+    def current_run(self) -> TrainingRun:
+        """Return the run that trains on the batches."""
+        ...
 
 
 class DispatchedSizes:
@@ -27,8 +35,9 @@ class DispatchedSizes:
 
     def __init__(self, source: SizeSource, loader: DataLoaderDispatcher) -> None:
         self._source, self._drop_last = source, loader._drop_last
-        # With tensor parallelism it gives one batch to all processes.
-        joins = not (loader.split_batches or loader.submesh_tp)
+        # With tensor parallelism, which accelerate 1.1 lacks, all get the same batch.
+        is_tp = getattr(loader, "submesh_tp", None) is not None
+        joins = not (loader.split_batches or is_tp)
         self._joined: int = loader.state.num_processes if joins else 1
 
     @property
@@ -65,17 +74,14 @@ def check_windows(loader: DataLoaderDispatcher, source: SizeSource) -> None:
         )
 
 
-def dispatch(
-    loader: Any, source: SizeSource, current_run: Callable[[], TrainingRun]
-) -> None:
+def dispatch(loader: Any, source: RunSizes) -> None:
     """Let each process expect the small batches that the first one sends.
 
     Args:
         loader: The dispatched loader, which is changed.
         source: Tells the sizes, in each process.
-        current_run: Returns the run that trains on its batches.
     """
-    shares = _Shares(loader.slice_fn, current_run)
+    shares = _Shares(loader.slice_fn, source)
 
     def begin() -> None:
         shares.begin(completes=not loader._drop_last)
@@ -96,13 +102,11 @@ class _Shares:
 
     Args:
         cut: The ``slice_fn`` of the loader.
-        current_run: As of :func:`dispatch`.
+        source: As of :func:`dispatch`.
     """
 
-    def __init__(
-        self, cut: Callable[..., Any], current_run: Callable[[], TrainingRun]
-    ) -> None:
-        self._cut, self._current_run = cut, current_run
+    def __init__(self, cut: Callable[..., Any], source: RunSizes) -> None:
+        self._cut, self._source = cut, source
         self.begin(completes=False)
 
     def begin(self, *, completes: bool) -> None:
@@ -122,7 +126,7 @@ class _Shares:
             return recursively_apply(_nothing, self._first)
         wanted = (rows.stop - rows.start) * processes["num_processes"]
         if self._first is not None and find_batch_size(batch) < wanted:
-            first = self._current_run().reader.matched(self._first, batch)
+            first = self._source.current_run().reader.matched(self._first, batch)
             batch = concatenate([batch, first])
         return self._cut(batch, rows, **processes)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from upsize.accelerate._loaders import prepared_in
-from upsize.run._draws import Notes
+from upsize.run._draws import NotedBatches
 from upsize.run._merging import Merging
 from upsize.run._restoring import Restoring
 
@@ -35,7 +35,7 @@ class DrawnBatches:
         return len(self.iterable)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
-        batches = self._begun = Notes(self.iterable, self._merging)
+        batches = self._begun = NotedBatches(self.iterable, self._merging)
         begun = len(self._state.dataloader_references)
         for batch in batches:
             if not self._drawn:

@@ -34,18 +34,19 @@ class _RankIndices:
 
     Args:
         shard: Gives its batches.
-        samples: How many samples these have.
     """
 
-    def __init__(self, shard: Any, samples: int) -> None:
-        self.batch_sampler, self._samples = shard, samples
+    def __init__(self, shard: Any) -> None:
+        self.batch_sampler = shard
 
     def __iter__(self) -> Iterator[Any]:
         for batch in self.batch_sampler:
             yield from batch
 
     def __len__(self) -> int:
-        return self._samples
+        found = _samples(self.batch_sampler)
+        assert isinstance(found, tuple)  # or there would be no plan
+        return found[0]
 
 
 def grown_counter_of(
@@ -73,7 +74,7 @@ def grown_counter_of(
     Warns:
         UserWarning: See :func:`warn_of_schedulers`.
     """
-    check_grow(grow, epochs, accelerator.gradient_accumulation_steps, options.merge)
+    check_grow(grow, options, epochs, accelerator.gradient_accumulation_steps)
     samples, batch = samples_in(prepared_in(loader))
     length = run_length(epochs, -(-samples // batch), total_steps)
     grow = grow.with_batch(batch)
@@ -139,13 +140,17 @@ def _samples(drawn: Any) -> tuple[int, int] | str:
     if inner is drawn:
         samples = samples_of(inner)
         assert samples is not None  # its sampler has a length
-        return samples, batch
+        return (samples, batch) if samples else _no_batch(total, batch)
     # Accelerate completes the last batches, or drops them.
     processes, is_split = drawn.num_processes, drawn.split_batches
     each = batch // processes if is_split else batch
     if not (drawn.even_batches or drawn.drop_last) and total % (each * processes):
         return "with even_batches=False, processes have different numbers of them"
-    return len(drawn) * each, each
+    return (len(drawn) * each, each) if len(drawn) else _no_batch(total, batch)
+
+
+def _no_batch(samples: int, batch: int) -> str:
+    return f"its {samples} samples make no whole batch of {batch}"
 
 
 def rank_loader(base: Any) -> Any:
@@ -160,8 +165,8 @@ def rank_loader(base: Any) -> Any:
     inner = drawn.batch_sampler
     if type(inner).__iter__ is not BatchSampler.__iter__:
         return copy_with(base, batch_sampler=inner)  # which is refused by its name
-    samples, batch = samples_in(base)
-    indices = _RankIndices(drawn, samples)
+    _, batch = samples_in(base)
+    indices = _RankIndices(drawn)
     return copy_with(
         base, batch_sampler=BatchSampler(indices, batch, False), batch_size=batch
     )

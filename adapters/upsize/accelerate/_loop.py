@@ -20,6 +20,7 @@ from upsize.models._adapt._training import ModelSizes
 from upsize.resize import Resizer
 from upsize.run import BatchCounter, Options, Position
 from upsize.run._batches import Batches
+from upsize.run._grown_counter import check_accumulation
 from upsize.run._loop_run import LoopRun
 from upsize.run._merge_rule import Merge
 from upsize.run._options import RESIZER, SizeFollower
@@ -167,13 +168,16 @@ class ProgressiveResize(LoopRun):
             optimizer step.
 
         Raises:
-            ValueError: When the loader is a ``DataLoader`` that is not prepared. While
-                iterating, when images are too small.
+            ValueError: When the loader is a ``DataLoader`` that is not prepared, or the
+                accelerator accumulates gradients of batches that grow. While iterating,
+                when images are too small.
         """
         check_loader(loader)
-        run, prepared = self._run, prepared_in(loader)
+        if self.plan.grow is not None:  # the number may have been changed
+            check_accumulation(self._accelerator.gradient_accumulation_steps)
+        prepared = prepared_in(loader)
         if prepared is not None:
-            size_again(prepared, self.size_source, lambda: run)
+            size_again(prepared, self.size_source)
         if isinstance(self._counter, AcceleratorCounter):
             self._counter.draw_from(prepared)
         return super().batches(loader)
@@ -207,6 +211,9 @@ class ProgressiveResize(LoopRun):
     def fast_forward(self, optimizer_steps: int) -> None:
         """Set how many steps are done, after a checkpoint without a state of upsize.
 
+        The next pass over the loader begins an epoch; or, where batches grow, draws the
+        rest of the one that the step is in.
+
         Args:
             optimizer_steps: Optimizer steps that are done, at least 0.
 
@@ -217,7 +224,11 @@ class ProgressiveResize(LoopRun):
             raise ValueError(
                 f"optimizer_steps must be at least 0, not {optimizer_steps}"
             )
-        self._counter.load(Position(optimizer_steps, epoch_step=optimizer_steps))
+        first, epoch = optimizer_steps, self.plan.epoch_at(optimizer_steps)
+        if self.plan.grow is not None and epoch is not None:
+            first = self.plan.epoch_start(int(epoch))
+        batch = optimizer_steps - first
+        self._counter.load(Position(optimizer_steps, batch, epoch_step=first))
 
     def save(self, output_dir: str) -> None:
         """Write the state into a folder; ``accelerator.save_state`` calls it.

@@ -141,7 +141,7 @@ class MergedPasses:
 
     def _check(self, batches: int) -> None:
         """Check that the body of the loop has let the accelerator count and weigh."""
-        stepped = self._counter.has_stepped
+        stepped = self._counter.seen.stepped
         if batches > 1 and self._accelerator.step == self._step:
             self._accelerator.step -= batches - 1  # it counts none that is left out
             if stepped:

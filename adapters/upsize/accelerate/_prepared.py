@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from accelerate.data_loader import DataLoaderDispatcher, SkipBatchSampler
 
-from upsize.accelerate._dispatched import DispatchedSizes, check_windows, dispatch
+from upsize.accelerate._dispatched import (
+    DispatchedSizes,
+    RunSizes,
+    check_windows,
+    dispatch,
+)
+from upsize.accelerate._grown import rank_loader
 from upsize.loading._batches import source_of
 from upsize.loading._dataset import SetSize
 from upsize.loading._proxy import Proxy, inner_of
 from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
-from upsize.run import TrainingRun
-from upsize.run._size_source import SizeSource
 
 __all__ = ["size_again", "size_prepared"]
 
@@ -23,8 +26,7 @@ Loader = TypeVar("Loader")
 
 def size_prepared(
     loader: Loader,
-    source: SizeSource,
-    current_run: Callable[[], TrainingRun],
+    source: RunSizes,
     set_size: SetSize | None = None,
 ) -> Loader:
     """Return a prepared loader, sized.
@@ -32,19 +34,20 @@ def size_prepared(
     Args:
         loader: The loader, which is not changed.
         source: Tells the sizes.
-        current_run: Returns the run that trains on its batches.
         set_size: See :func:`upsize.loading.sized`.
     """
-    base: Any = loader.base_dataloader  # type: ignore[attr-defined]
     new: Any = copy_with(loader)
-    _size(new, base, source, current_run, set_size)
+    base = new.base_dataloader
+    if getattr(source, "grown_plan", None) is not None:
+        base = rank_loader(base)
+        # Its last batch has another length than gather_for_metrics takes it to have.
+        new._drop_last = True
+    _size(new, base, source, set_size)
     sized: Loader = new
     return sized
 
 
-def size_again(
-    loader: Any, source: SizeSource, current_run: Callable[[], TrainingRun]
-) -> None:
+def size_again(loader: Any, source: RunSizes) -> None:
     """Size what ``skip_first_batches`` has made of a sized loader, where it is not.
 
     It makes a loader of a stream without the batch sampler, which knows the sizes, and
@@ -53,7 +56,6 @@ def size_again(
     Args:
         loader: The loader of a pass, which is changed; anything else is left alone.
         source: Tells the sizes.
-        current_run: Returns the run that trains on its batches.
     """
     base = getattr(loader, "base_dataloader", None)
     if base is None or not issubclass(type(base.dataset), Proxy):
@@ -71,14 +73,13 @@ def size_again(
         batch_sampler=drawn,
         collate_fn=inner_of(base.collate_fn),
     )
-    _size(loader, plain, source, current_run, base.dataset._upsize_set_size)
+    _size(loader, plain, source, base.dataset._upsize_set_size)
 
 
 def _size(
     loader: Any,
     base: Any,
-    source: SizeSource,
-    current_run: Callable[[], TrainingRun],
+    source: RunSizes,
     set_size: SetSize | None,
 ) -> None:
     """Let a prepared loader take its batches from the sized ``base``."""
@@ -87,5 +88,5 @@ def _size(
         if set_size is None:
             check_windows(loader, source)
         sizes = DispatchedSizes(source, loader)
-        dispatch(loader, source, current_run)
+        dispatch(loader, source)
     loader.base_dataloader = _sized(base, sizes, set_size=set_size)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from upsize.accelerate._grown import rank_loader
 from upsize.accelerate._loaders import check_prepared
 from upsize.accelerate._loop import ProgressiveResize
 from upsize.accelerate._prepared import size_prepared
 from upsize.loading._dataset import SetSize
-from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
 from upsize.loading._web import is_web_loader
 from upsize.run._refusals import check_callback
@@ -71,19 +69,13 @@ def sized(
         >>> resize.remove()
     """
     check_callback(resize, ProgressiveResize, "that was made with the loader")
-    run = resize._run
     if is_web_loader(loader):
         web: Any = loader
         return _sized(web, resize.size_source, set_size=set_size)  # type: ignore[no-any-return]
     check_prepared(loader)
-    plain: Any = loader
-    if resize.size_source.grown_plan is not None:
-        # Its last batch has another length than gather_for_metrics takes it to have.
-        base = rank_loader(plain.base_dataloader)
-        plain = copy_with(plain, base_dataloader=base, _drop_last=True)
-    new: Any = size_prepared(plain, resize.size_source, lambda: run, set_size)
+    new = size_prepared(loader, resize.size_source, set_size)
     _register(resize, loader, new)
-    return new  # type: ignore[no-any-return]
+    return new
 
 
 def _register(resize: Any, loader: Any, new: Any) -> None:

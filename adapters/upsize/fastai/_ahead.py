@@ -36,7 +36,7 @@ class Ahead:
     def __init__(self, full: Size | None) -> None:
         self.sizes: tuple[Size, ...] = ()
         self.final_size = full
-        self._at_end: set[Callable[[], object]] = set()
+        self._at_end: dict[Callable[[], object], None] = {}
 
     def tell(self, sizes: Iterable[Size], full: Size) -> None:
         """Take the sizes of a pass over the loader."""
@@ -48,7 +48,7 @@ class Ahead:
 
     def tell_at_end(self, tell: Callable[[], object]) -> None:
         """Call a function when a fit has ended without an exception."""
-        self._at_end.add(tell)
+        self._at_end[tell] = None
 
     def end(self) -> None:
         """End a fit."""

@@ -8,18 +8,16 @@ import fastai.callback.schedule  # noqa: F401 - gives learners their fine_tune
 from fastai.callback.core import Callback
 
 from upsize.fastai._checks import CANCELS, check_batch_size, warn_of_settings
-from upsize.fastai._column import SizeColumn
 from upsize.fastai._events import FitEvents
 from upsize.fastai._fine_tune import is_fine_tuning
 from upsize.fastai._fit import Fit
-from upsize.fastai._peek import image_sizes
 from upsize.fastai._settings import Settings, WhenFrozen, resizer_of, schedule_of
 from upsize.resize._interpolate import Mode
 from upsize.run import Options
-from upsize.run._alone import check_alone
 from upsize.run._foreign import explain
 from upsize.run._merge_rule import Merge
 from upsize.run._options import SizeFollower
+from upsize.run._refusals import check_alone
 from upsize.schedule import IncreaseMode, Plan, Schedule, Size
 
 __all__ = ["ProgressiveResize"]
@@ -121,7 +119,6 @@ class ProgressiveResize(FitEvents):
     ) -> None:
         check_batch_size(batch_size)
         self._fit: Fit | None = None
-        self._metric: SizeColumn | None = None
         super().__init__()
         ramp = {
             "initial_size": initial_size,
@@ -174,14 +171,11 @@ class ProgressiveResize(FitEvents):
             self._fitting = False
             return
         is_frozen = is_frozen_part and settings.when_frozen == "initial"
-        self._fit = fit = Fit(settings, learner, is_frozen=is_frozen)
         warn_of_settings(learner, settings, is_frozen=is_frozen)
-        fit.expect(*image_sizes(learner.dls, settings.options))
+        self._fit = fit = Fit(settings, learner, is_frozen=is_frozen)
         # DistributedTrainer shortens the loaders after this callback.
         if not hasattr(learner, "distributed_trainer"):
             fit.bind()
-        self._metric = SizeColumn(lambda: fit.size)
-        learner.metrics = [*learner.metrics, self._metric]
         fit.take_over()
 
     def before_train(self) -> None:
@@ -243,10 +237,8 @@ class ProgressiveResize(FitEvents):
 
     def _end_fit(self, completed: bool) -> None:
         """Restore everything that was changed, however the fit ended."""
-        if (fit := self._fit) is None:
-            return
-        self.learn.metrics = [m for m in self.learn.metrics if m is not self._metric]
-        fit.end(completed=completed)
+        if self._fit is not None:
+            self._fit.end(completed=completed)
 
     def __reduce__(self) -> Any:
         # An exported learner is for inference, and must load without upsize.

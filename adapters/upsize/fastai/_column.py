@@ -7,12 +7,32 @@ from typing import Any
 
 from fastai.learner import ValueMetric
 
+from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
-__all__ = ["SizeColumn"]
+__all__ = ["add_column"]
 
 
-class SizeColumn(ValueMetric):
+def add_column(
+    learner: Any, size: Callable[[], Size | None], changes: Restoring
+) -> None:
+    """Add a column to the table of a learner, for a while.
+
+    Args:
+        learner: The learner.
+        size: Returns the size that was trained on last.
+        changes: Removes it.
+    """
+    column = _SizeColumn(size)
+    learner.metrics = [*learner.metrics, column]
+    changes.callback(_remove, learner, column)
+
+
+def _remove(learner: Any, column: _SizeColumn) -> None:
+    learner.metrics = [each for each in learner.metrics if each is not column]
+
+
+class _SizeColumn(ValueMetric):
     """A column with the longer side in pixels; loggers get it as a number.
 
     Args:

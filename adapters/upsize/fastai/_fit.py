@@ -19,10 +19,12 @@ from upsize.fastai._batch_tfms import (
     sized_pipeline,
 )
 from upsize.fastai._checks import check_sized
+from upsize.fastai._column import add_column
 from upsize.fastai._counter import FastaiCounter
 from upsize.fastai._describe import describe_batch, frozen_summary
 from upsize.fastai._dry_run import dry_run, repeat
 from upsize.fastai._merged import MergedBatches
+from upsize.fastai._peek import image_sizes
 from upsize.fastai._settings import Settings
 from upsize.fastai._targets import TargetResizer
 from upsize.models._adapt._training import ModelSizes
@@ -51,8 +53,7 @@ class Fit:
         held = (lambda: self.plan) if is_frozen else (lambda: None)
         self.counter = FastaiCounter(learner, held)
         self._changes = Restoring()
-        self._final = settings.options.full_size
-        self._expected: tuple[Size | None, Size | None] = None, None
+        self._final, *self._expected = image_sizes(learner.dls, settings.options)
         self._ahead = ahead_of(learner.dls.loaders[0])
         self._pipeline: SizedPipeline | None = None
         self._models: ModelSizes | None = None
@@ -75,12 +76,6 @@ class Fit:
         """Whether this process prints."""
         return self._settings.options.verbose and not rank_distrib()
 
-    def expect(
-        self, final: Size | None, train: Size | None, valid: Size | None
-    ) -> None:
-        """Set the full size, and the image sizes of the loaders."""
-        self._final, self._expected = final, (train, valid)
-
     def bind(self) -> None:
         """Begin the run, with as many batches as this process will see."""
         if self.run is not None:
@@ -91,6 +86,7 @@ class Fit:
             # A frozen part has one size, and prints another summary.
             models=() if self._is_frozen else [self._learner.model],
             say=None if rank_distrib() or self._is_frozen else print,
+            begin=self._begin,
             is_trial=self._is_frozen,
         )
         if self.run.merging is not None:
@@ -106,6 +102,7 @@ class Fit:
         settings, loaders = self._settings, self._learner.dls.loaders
         self._models = ModelSizes([self._learner.model], self._changes)
         self._models.tell(print if self._says else None)
+        add_column(self._learner, lambda: self.size, self._changes)
         if self._ahead is not None:
             check_sized(self._learner, settings, self._final)
             self._changes.callback(self._ahead.forget)
@@ -177,15 +174,10 @@ class Fit:
         else:
             # Images that the batch transforms resize are checked before training.
             given = None if found.size == self.upcoming() else found.size
-        first = run.size is None
         size = run.size_for(given)
         if not self._is_described:
             self._describe(found.size)
         self._resize(found.size, size)
-        if first:
-            assert self._models is not None
-            assert run.plan is not None
-            self._models.check(run.plan)
         self.counter.took()
         if self.merged is not None:
             self.merged.take()
@@ -198,6 +190,13 @@ class Fit:
         found = self._resizer.read(tuple(self._learner.xb), full=self._full_of_lists)
         if found.size != run.size:
             self._resize(found.size, run.validation_size(found.size))
+
+    def _begin(self, plan: Plan) -> None:
+        """Check the model, and say what a frozen part does, at the first batch."""
+        assert self._models is not None  # adapted before it
+        self._models.check(plan)
+        if self._is_frozen and self._says:
+            print(frozen_summary(plan))
 
     def _for_training(self, images: Size | None) -> Size | None:  # noqa: ARG002
         return self.upcoming()
@@ -234,12 +233,9 @@ class Fit:
     def _describe(self, images: Size) -> None:
         """Say once what is trained on, before the first batch is resized."""
         self._is_described = True
-        assert self.run is not None
-        assert self.plan is not None
-        if self._is_frozen:
-            if self._says:
-                print(frozen_summary(self.plan))
-        elif self._pipeline is None:  # fastai's transforms resize by type
+        # fastai's transforms resize by type.
+        if not self._is_frozen and self._pipeline is None:
+            assert self.run is not None
             batch = tuple(self._learner.xb), tuple(self._learner.yb)
             describe_batch(self.run, self._targets, batch, images)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import torch
 from fastai.data.load import DataLoader, to_device
 from torch.utils.data import IterableDataset
 
@@ -13,7 +12,7 @@ from upsize.fastai._batch_tfms import pipeline_of
 from upsize.fastai._targets import count_inputs
 from upsize.resize import Resizer
 from upsize.run import Options
-from upsize.run._dry_run import restoring_random_state
+from upsize.run._dry_run import current_gpu, restoring_random_state
 from upsize.schedule import Size
 
 __all__ = ["image_size", "image_sizes"]
@@ -74,10 +73,7 @@ def image_size(
         return None
     if not len(dataset):
         return None
-    gpus: set[torch.device] = set()
-    if torch.cuda.is_available():
-        gpus.add(torch.device("cuda", torch.cuda.current_device()))
-    with restoring_random_state(gpus):
+    with restoring_random_state(current_gpu()):
         batch = _sample(loader)
     if batch is None:
         return None

@@ -9,7 +9,7 @@ from upsize.lightning._hooks import FitHooks
 from upsize.lightning._privates import is_measuring_batchnorm
 from upsize.resize import Resizer
 from upsize.run import Options
-from upsize.run._grown_plan import check_growing
+from upsize.run._grown_plan import check_growing, check_samples
 from upsize.run._merge_rule import Merge
 from upsize.run._options import RAMP, RESIZER, SizeFollower
 from upsize.schedule import (
@@ -155,23 +155,30 @@ class ResizeCallback(FitHooks):
         Args:
             batches: Batches in a pass over the loader; Lightning knows it.
         """
-        trainer, run, full = self._trainer, self._run, self._options.full_size
+        full = self._options.full_size
         assert full is not None  # sized() refuses a callback without it
         ahead: Iterator[Size] = iter(())
-        # As for the batches themselves: neither in the finders nor in other stages.
-        if trainer is not None and run is not None and self in trainer.callbacks:
-            measuring = is_measuring_batchnorm(trainer)
-            if trainer.state.stage.value == "train" and not measuring:
-                ahead = run.sizes_ahead(batches)
+        if self._is_training:
+            assert self._run is not None  # it trains
+            ahead = self._run.sizes_ahead(batches)
         return chain(ahead, repeat(full))
 
     @property
     def grown_plan(self) -> Plan | None:
-        """The plan of a fit in progress, if its batches grow, else ``None``."""
-        trainer, plan = self._trainer, self.plan
-        if trainer is None or plan is None or plan.grow is None:
-            return None
-        return plan if self._run is not None and self in trainer.callbacks else None
+        """The plan, while a fit trains and its batches grow, else ``None``."""
+        plan = self.plan if self._is_training else None
+        return None if plan is None or plan.grow is None else plan
+
+    @property
+    def _is_training(self) -> bool:
+        """Whether batches are drawn to be trained on."""
+        # As for the batches themselves: neither in the finders nor in other stages.
+        trainer = self._trainer
+        if trainer is None or self._run is None or self not in trainer.callbacks:
+            return False
+        return trainer.state.stage.value == "train" and not is_measuring_batchnorm(
+            trainer
+        )
 
     def batches_ahead(self, batches: int | None = None) -> Iterator[tuple[Size, int]]:
         """Yield size and images of each training batch to come, in a plan that grows.
@@ -182,10 +189,16 @@ class ResizeCallback(FitHooks):
         assert self._run is not None  # there is a grown_plan
         return self._run.ahead.batches(batches)
 
-    def batches_of(self, samples: int | None = None) -> int:  # noqa: ARG002
+    def batches_of(self, samples: int | None = None) -> int:
         """Return the batches of the epoch in progress, in a plan that grows.
 
         Args:
-            samples: Samples that the loader draws, which the plan has been made for.
+            samples: Samples that the loader draws; ``None``: those of the plan.
+
+        Raises:
+            ValueError: When the plan has been made for another number of them.
         """
+        plan = self.grown_plan
+        assert plan is not None  # only then it is asked
+        check_samples(plan, samples)
         return int(self._trainer.num_training_batches)

@@ -6,10 +6,16 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from upsize.lightning._privates import training_loaders
+from upsize.lightning._privates import training_loaders, validation_interval
 from upsize.run._refusals import nothing_to_merge
+from upsize.schedule import Plan
 
-__all__ = ["check_grown_fit", "check_merge", "check_training_step"]
+__all__ = [
+    "check_grown_fit",
+    "check_merge",
+    "check_saved_plan",
+    "check_training_step",
+]
 
 
 def check_training_step(module: Any) -> None:
@@ -74,6 +80,24 @@ def check_grown_fit(trainer: Any, module: Any, resize: object) -> None:
         raise ValueError(f"batch_size=Grow(...) {reason}, or leave out batch_size=")
 
 
+def check_saved_plan(trainer: Any, saved: Plan | None) -> None:
+    """Refuse to continue a training whose batches are not known, by ones that grow.
+
+    Args:
+        trainer: The trainer, at the step where training continues.
+        saved: The plan of the training so far.
+
+    Raises:
+        ValueError: When some steps are done, without a plan.
+    """
+    if saved is None and trainer.global_step:
+        raise ValueError(
+            "batch_size=Grow(...) finds its place in an epoch by the plan of the steps "
+            f"that are done, and the {trainer.global_step} steps of this training have "
+            "none: resume a run with ProgressiveResize, or leave out batch_size="
+        )
+
+
 def _against_growing(trainer: Any, module: Any, resize: object) -> Iterator[str]:
     """Yield why batches cannot grow, and what to do."""
     loaders, callbacks = training_loaders(trainer), trainer.callbacks
@@ -111,8 +135,8 @@ def _against_growing(trainer: Any, module: Any, resize: object) -> Iterator[str]
             "plans the samples of each epoch, and reload_dataloaders_every_n_epochs may "
             "change them: give the trainer one loader for all epochs"
         )
-    every = trainer.val_check_interval
-    if not isinstance(every, float) and trainer.check_val_every_n_epoch is not None:
+    every = validation_interval(trainer)
+    if isinstance(every, int) and trainer.check_val_every_n_epoch is not None:
         yield (
             f"makes epochs of different lengths, and val_check_interval={every} counts "
             "batches of one: give a share of an epoch (0.5), or "

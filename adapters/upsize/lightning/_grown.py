@@ -16,6 +16,7 @@ from upsize.lightning._privates import (
     set_drawn,
     set_epoch_length,
     training_loaders,
+    trains_on_nothing,
 )
 from upsize.lightning._steps import LightningCounter
 from upsize.run import Options, TrainingRun
@@ -61,7 +62,7 @@ class GrownFit:
         changes: Records what is changed.
 
     Attributes:
-        plan: The plan, before the run has one; ``None``: there is none yet.
+        plan: The plan; ``None``: there is none yet, or the fit trains on nothing.
     """
 
     def __init__(
@@ -77,20 +78,55 @@ class GrownFit:
         self.plan: Plan | None = None
         self._changes = changes
         changes.wrap_method(trainer.strategy, "setup", self._setup)
+        changes.wrap_method(trainer.fit_loop, "on_run_start", self._begin_loop)
+        changes.wrap_method(trainer.fit_loop, "on_advance_end", self._end_epoch)
+        kind = type(trainer)
+        estimate = kind.estimated_stepping_batches.fget
+
+        def steps(trainer: Any) -> Any:
+            plan = self._make()
+            return estimate(trainer) if plan is None else plan.total_steps
+
+        # Lightning's property takes all epochs to be as long as the current one.
+        members = {"estimated_stepping_batches": property(steps)}
+        changes.set(trainer, "__class__", type(kind.__name__, (kind,), members))
 
     def _setup(self, inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Make the plan before the strategy makes the optimizers."""
+        self._make()
+        return inner(*args, **kwargs)
+
+    def _make(self) -> Plan | None:
+        """Return the plan, which is made when somebody asks for it."""
         trainer = self._trainer
-        # As `estimated_stepping_batches` does, which people read there.
-        trainer.fit_loop.setup_data()
-        check_grown_fit(trainer, trainer.lightning_module, self._resize)
-        self.plan = self._planned(training_loaders(trainer)[0])
-        self._changes.save(trainer.fit_loop, "max_batches")
-        self._changes.save(trainer, "val_check_batch")
-        with Restoring() as changes:
-            # Not longer: it makes Lightning resume in another way.
-            changes.set(trainer.fit_loop.epoch_loop, "max_steps", self.plan.total_steps)
-            return inner(*args, **kwargs)
+        if self.plan is None:
+            trainer.fit_loop.setup_data()
+            if trains_on_nothing(trainer):
+                return None
+            check_grown_fit(trainer, trainer.lightning_module, self._resize)
+            self.plan = self._planned(training_loaders(trainer)[0])
+            self._changes.save(trainer.fit_loop, "max_batches")
+            self._changes.save(trainer, "val_check_batch")
+        return self.plan
+
+    def _begin_loop(self, inner: Callable[..., Any]) -> Any:
+        """Set the length of the first epoch, before any hook reads it."""
+        self._begin_epoch()
+        return inner()
+
+    def _end_epoch(self, inner: Callable[..., Any]) -> Any:
+        """Set the length of the next epoch likewise."""
+        ended = inner()
+        if self._trainer.current_epoch < self._trainer.max_epochs:
+            self._begin_epoch()
+        return ended
+
+    def _begin_epoch(self) -> None:
+        """Tell the trainer how many batches the current epoch has."""
+        assert self.plan is not None  # made before the training starts
+        length = steps_in_epoch(self.plan, int(self._trainer.current_epoch))
+        set_epoch_length(self._trainer, length)
+        set_drawn(self._trainer, length)
 
     def _planned(self, loader: Any) -> Plan:
         trainer, batches = self._trainer, length_of(loader)
@@ -119,8 +155,7 @@ class GrownFit:
             run: The run, which may continue with another plan than :attr:`plan`.
         """
         trainer = self._trainer
-        assert run.plan is not None  # its full size is known
-        done, left = _place(run.plan, run.step())
+        done, left = self._place(run)
         ready = batch_in_epoch(trainer)
         # Resumed after an epoch, Lightning ends that epoch before the next one, and
         # takes its length to divide the steps that are done.
@@ -130,25 +165,15 @@ class GrownFit:
 
     def begin_batch(self, run: TrainingRun) -> None:
         """Set the length of the epoch that the first batch of a run belongs to."""
-        assert run.plan is not None  # its full size is known
-        _, left = _place(run.plan, run.step())
+        _, left = self._place(run)
         set_epoch_length(self._trainer, batch_in_epoch(self._trainer) + left)
 
-    def begin_epoch(self, plan: Plan) -> None:
-        """Tell the trainer how many batches an epoch has.
-
-        Args:
-            plan: The plan of the run.
-        """
-        epoch = int(self._trainer.current_epoch)
-        length = steps_in_epoch(plan, epoch)
-        set_epoch_length(self._trainer, length)
-        set_drawn(self._trainer, length)
-
-
-def _place(plan: Plan, step: int) -> tuple[int, int]:
-    """Return how many steps of an epoch come before one of them, and how many are left."""
-    epoch = plan.epoch_at(step)
-    assert epoch is not None  # the plan knows its samples
-    done = step - plan.epoch_start(int(epoch))
-    return done, steps_in_epoch(plan, int(epoch)) - done
+    def _place(self, run: TrainingRun) -> tuple[int, int]:
+        """Return how many steps of the epoch come before the next one, and are left."""
+        step = run.step()
+        self.plan = plan = run.plan
+        assert plan is not None  # its full size is known
+        epoch = plan.epoch_at(step)
+        assert epoch is not None  # the plan knows its samples
+        done = step - plan.epoch_start(int(epoch))
+        return done, steps_in_epoch(plan, int(epoch)) - done

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from upsize.lightning._checks import check_merge, check_training_step
+from upsize.lightning._checks import (
+    check_merge,
+    check_saved_plan,
+    check_training_step,
+)
 from upsize.lightning._counter import counter_of
 from upsize.lightning._dry_run import dry_run
 from upsize.lightning._grown import GrownFit
@@ -22,13 +26,12 @@ from upsize.lightning._privates import (
 from upsize.lightning._steps import LightningCounter
 from upsize.models._adapt._training import ModelSizes
 from upsize.run import Options, TrainingRun
-from upsize.run._alone import check_alone
 from upsize.run._epochs import counts_epochs
 from upsize.run._foreign import explain
-from upsize.run._refusals import keep_plan
+from upsize.run._refusals import check_alone, keep_plan
 from upsize.run._restoring import Restoring
 from upsize.run._state import State, read_state
-from upsize.schedule import Grow, Size
+from upsize.schedule import Grow, Plan, Size
 
 __all__ = ["FitHooks"]
 
@@ -96,8 +99,7 @@ class FitHooks:
             return
         self._end()
         # A second fit of a trainer continues where the first one stopped.
-        before = self._run if trainer.global_step else None
-        state = {} if before is None else before.state_dict()
+        state = self._run.state_dict() if self._run and trainer.global_step else {}
         self._saved = read_state(State, state) if state else None
         self._is_second = self._saved is not None
         self._run = self._shown = self._grown = None
@@ -134,6 +136,7 @@ class FitHooks:
             models=[trainer.lightning_module],
             say=print if trainer.is_global_zero else None,
             report=self._log,
+            begin=self._begin,
             is_trial=bool(trainer.fast_dev_run),
             by_steps=counter.by_steps,
         )
@@ -143,6 +146,7 @@ class FitHooks:
             check_merge(trainer, pl_module, self._options.merge)
             self._merged = MergedBatches(trainer, self._run, self._changes)
         if grown is not None:
+            check_saved_plan(trainer, saved)
             grown.begin(self._run)
         if any(
             getattr(each, "resize", None) is self for each in training_loaders(trainer)
@@ -178,9 +182,6 @@ class FitHooks:
             )
         if self._merged is not None:
             self._merged.begin_epoch()
-        if self._grown is not None:
-            assert self._run.plan is not None  # its full size is known
-            self._grown.begin_epoch(self._run.plan)
         self._run.draw_from(training_collection(trainer))
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
@@ -199,12 +200,7 @@ class FitHooks:
         """Restore the transfer of batches."""
         self._end()
 
-    def on_exception(
-        self,
-        trainer: Any,
-        pl_module: Any,  # noqa: ARG002
-        exception: BaseException,
-    ) -> None:
+    def on_exception(self, trainer: Any, pl_module: Any, exception: Any) -> None:  # noqa: ARG002
         """Explain an error at a smaller size, and restore: no teardown follows it."""
         stages = ("train", "validate") if self._options.resize_valid else ("train",)
         if getattr(trainer.state.stage, "value", None) in stages:
@@ -226,6 +222,14 @@ class FitHooks:
         self._changes.close()
         if self._run is not None:
             self._run.finish(completed=False)
+
+    def _begin(self, plan: Plan) -> None:
+        """Check the model, and the length of the epoch, at the first batch."""
+        assert self._models is not None  # adapted before it
+        self._models.check(plan)
+        if self._grown is not None:
+            assert self._run is not None  # whose plan it is
+            self._grown.begin_batch(self._run)
 
     def _counts_epochs(self) -> bool:
         """Whether the schedule of the run in progress has moments in epochs."""
@@ -254,12 +258,5 @@ class FitHooks:
             return run.at_full_size(batch)
         if run.wants_dry_run:
             dry_run(trainer, run, batch)
-        first = run.size is None
         resized = run.train(batch)
-        if first:
-            assert self._models is not None
-            assert run.plan is not None
-            self._models.check(run.plan)
-            if self._grown is not None:
-                self._grown.begin_batch(run)
         return resized if self._merged is None else self._merged.take(resized)

@@ -16,6 +16,8 @@ __all__ = [
     "set_epoch_length",
     "training_collection",
     "training_loaders",
+    "trains_on_nothing",
+    "validation_interval",
 ]
 
 
@@ -49,11 +51,25 @@ def set_drawn(trainer: Any, batches: int) -> None:
 
 def set_epoch_length(trainer: Any, batches: int) -> None:
     """Set how many batches an epoch has, and so when it validates within the epoch."""
-    fit_loop, interval = trainer.fit_loop, trainer.val_check_interval
+    fit_loop, interval = trainer.fit_loop, validation_interval(trainer)
     limit = trainer.fast_dev_run
     fit_loop.max_batches = min(batches, int(limit)) if limit else batches
     if isinstance(interval, float):
         trainer.val_check_batch = max(1, int(fit_loop.max_batches * interval))
+
+
+def validation_interval(trainer: Any) -> float | None:
+    """Return ``val_check_interval``; ``None``: it is a time, from 2.6 on."""
+    return getattr(trainer, "val_check_interval", None)
+
+
+def trains_on_nothing(trainer: Any) -> bool:
+    """Whether a fit, whose loaders are set up, ends before its first batch."""
+    return 0 in (
+        trainer.limit_train_batches,
+        trainer.max_epochs,
+        trainer.num_training_batches,
+    )
 
 
 def training_loaders(trainer: Any) -> list[Any]:

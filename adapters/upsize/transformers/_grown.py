@@ -17,10 +17,10 @@ from upsize.run import Options
 from upsize.run._epoch_steps import steps_in_epoch
 from upsize.run._grown_plan import check_growing, grown_plan, length_of_grown
 from upsize.run._restoring import Restoring
-from upsize.run._state import State
 from upsize.schedule import Grow, Plan
 from upsize.schedule._run import run_length
-from upsize.schedule._shown import shown
+from upsize.transformers._place import place_of
+from upsize.transformers._state import read_from
 
 __all__ = ["GrownCounter", "GrownTraining"]
 
@@ -49,11 +49,11 @@ class GrownCounter:
         self.total_steps, self.steps_per_epoch = plan.total_steps, plan.steps_per_epoch
 
     def step(self) -> int:
-        """Return the optimizer steps that are done."""
-        return int(self.state.global_step)
+        """Return the optimizer steps that are done, and those that epochs lacked."""
+        return int(self.state.global_step) + self._training.lacking
 
     def begin_epoch(self) -> None:
-        """Do nothing: the plan knows where each epoch begins."""
+        """Do nothing: the training knows where each epoch begins."""
 
     def ahead(self, batches: int | None) -> Iterator[int]:  # noqa: ARG002
         """Yield the step of each batch of the epoch, those before a resume included."""
@@ -70,6 +70,7 @@ class GrownTraining:
 
     Attributes:
         plan: The plan; ``None`` until the trainer has its loader.
+        lacking: Steps of the plan that epochs lacked which ended early.
 
     Raises:
         TypeError: When ``grow`` is another batch size.
@@ -80,6 +81,7 @@ class GrownTraining:
         check_growing(grow, options, None)
         self._trainer, self._options, self._grow = trainer, options, grow
         self.plan: Plan | None = None
+        self.lacking = 0
         self._epoch = 0  # the one that is drawn
 
     @property
@@ -105,7 +107,7 @@ class GrownTraining:
         """
         for reason in _against_growing(self._trainer):
             raise ValueError(f"batch_size=Grow(...) {reason}, or leave out batch_size=")
-        self.plan, self._epoch = None, 0
+        self.plan, self._epoch, self.lacking = None, 0, 0
         for name, around in zip(
             _METHODS, (self._values, self._state, self._run_epoch), strict=True
         ):
@@ -128,26 +130,6 @@ class GrownTraining:
         self.plan = grown_plan(self._options, length, samples, grow)
         return self.plan
 
-    def check(self, saved: State | None) -> None:
-        """Refuse a saved run whose steps are of other batches.
-
-        Args:
-            saved: The state of the run to resume, if there is one.
-
-        Raises:
-            ValueError: When there is one: the trainer continues at the same step.
-        """
-        if saved is None or self.plan is None:
-            return
-        for name in ("samples_per_epoch", "batch_size", "grow"):
-            old, new = getattr(saved.plan, name), getattr(self.plan, name)
-            if old != new:
-                raise ValueError(
-                    f"the saved run has {name}={shown(old)} and this one {shown(new)}, "
-                    "and a Trainer continues at the same step, which would be in "
-                    "another epoch: resume with batches as they were"
-                )
-
     def _values(self, inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return what the trainer plans with, its last value being all the steps."""
         assert self.plan is not None  # made with the loader
@@ -156,10 +138,16 @@ class GrownTraining:
 
     def _state(self, inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return the epochs that are done, and the batches of the next one that are."""
-        assert self.plan is not None  # made with the loader
+        plan = self.plan
+        assert plan is not None  # made with the loader
         inner(*args, **kwargs)
-        done = int(self._trainer.state.global_step)
-        epoch = self.plan.epoch_at(done)
+        state = self._trainer.state
+        done = 0
+        if state.global_step:
+            schedule, unit = self._options.schedule, GrownCounter.unit
+            done = place_of(state.epoch, read_from(state), plan, unit, schedule)
+        self.lacking = done - state.global_step
+        epoch = plan.epoch_at(done)
         assert epoch is not None  # the plan knows its samples
         self._epoch = int(epoch)
         return self._epoch, done - self.first_step
@@ -167,7 +155,9 @@ class GrownTraining:
     def _run_epoch(
         self, inner: Callable[..., Any], *args: Any, epoch: int, **kwargs: Any
     ) -> Any:
-        self._epoch = epoch
+        if epoch != self._epoch:  # else it may be resumed in its middle
+            self._epoch = epoch
+            self.lacking = self.first_step - self._trainer.state.global_step
         lengths = dict.fromkeys(
             ("steps_in_epoch", "num_update_steps_per_epoch"), self.batches
         )
@@ -188,10 +178,11 @@ def _against_growing(trainer: Any) -> Iterator[str]:
             "and gradient_accumulation_steps both make batches of small images larger: "
             "give merge=True in the place of Grow(...), which changes no optimizer step"
         )
-    if args.max_steps > 0 or args.num_train_epochs % 1:
+    epochs = args.num_train_epochs
+    if args.max_steps > 0 or epochs % 1 or epochs < 1:
         yield (
             "makes the number of steps follow from that of whole epochs: give "
-            "num_train_epochs= alone, a whole number, without max_steps="
+            "num_train_epochs= alone, a whole number of at least 1, without max_steps="
         )
     if args.auto_find_batch_size:
         yield (

@@ -80,26 +80,20 @@ class MergedSteps:
         assert run.merging is not None
         self._merging, self._draws = run.merging, Draws(batches, run.merging)
 
-    def window(
-        self, number: int, run: TrainingRun, begin: Callable[[TrainingRun], None]
-    ) -> Iterator[Any]:
+    def window(self, number: int, run: TrainingRun) -> Iterator[Any]:
         """Yield the micro-batches of an accumulation window, each at its size.
 
         Args:
             number: Batches in the window.
             run: The training run.
-            begin: Called with the run after its first batch.
         """
         draws = self._draws
         assert draws is not None
         self._batches.clear()
-        left, first, end = number, run.size is None, draws.count + number
+        left, end = number, draws.count + number
         for batch, count in micro_batches(
             draws, run, _count_nothing, lambda drawn: end - drawn
         ):
-            if first:
-                begin(run)
-                first = False
             self._batches.append(count)
             yield batch
             left -= count

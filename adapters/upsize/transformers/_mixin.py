@@ -149,7 +149,10 @@ class ProgressiveResize(_Base):
 
     @property
     def plan(self) -> Plan | None:
-        """The plan, the size of every step; ``None`` before training has started."""
+        """The plan, the size of every step; ``None`` before training has started.
+
+        With ``batch_size``, ``create_scheduler`` can already read it.
+        """
         return self._upsize.plan
 
     @property

@@ -77,7 +77,9 @@ class Session:
     @property
     def plan(self) -> Plan | None:
         """The plan, the size of every step; ``None`` before training has started."""
-        return None if self._run is None else self._run.plan
+        if self._run is None:
+            return None if self._grown is None else self._grown.plan
+        return self._run.plan
 
     @property
     def size(self) -> Size | None:
@@ -147,7 +149,7 @@ class Session:
             batches: Iterator[Any] = map(self._resized, epoch_iterator)
             samples = inner(batches, num_batches, *args, **kwargs)
         else:
-            batches = self._merged.window(num_batches, self.current_run(), self._begin)
+            batches = self._merged.window(num_batches, self.current_run())
             samples = inner(batches, num_batches, *args, **kwargs)
             samples = self._merged.expand(samples[0]), *samples[1:]
         if self._to_try is not None:
@@ -217,7 +219,6 @@ class Session:
         if grown is None or grown.plan is None:
             self._counter = TrainerCounter(trainer)
         else:
-            grown.check(saved)
             self._counter = GrownCounter(trainer, grown, grown.plan)
         self._model.restore()
         self._model.adapt()
@@ -228,6 +229,7 @@ class Session:
             models=[trainer.model_wrapped],
             say=print if trainer.is_world_process_zero() else None,
             report=self._changed.changed,
+            begin=self._begin,
             by_steps=True,  # a Trainer ends after max_steps, and resumes at global_step
         )
         self._run.draw_from(self._loader)
@@ -241,15 +243,9 @@ class Session:
 
     def _resized(self, batch: Any) -> Any:
         """Return a training batch at the size of its step."""
-        run = self.current_run()
-        first = run.size is None
-        resized = run.train(self._drawn(batch))
-        if first:
-            self._begin(run)
-        return resized
+        return self.current_run().train(self._drawn(batch))
 
-    def _begin(self, run: TrainingRun) -> None:
+    def _begin(self, plan: Plan) -> None:
         """Check the model and note the plan, which the first batch has made."""
-        assert run.plan is not None
-        self._model.check(run.plan)
-        write_to(self._trainer.state, run)
+        self._model.check(plan)
+        write_to(self._trainer.state, self.current_run())

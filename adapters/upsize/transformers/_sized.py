@@ -7,10 +7,8 @@ from typing import Any
 
 from accelerate.data_loader import DataLoaderStateMixin
 
-from upsize.accelerate._grown import rank_loader
 from upsize.accelerate._prepared import size_again, size_prepared
 from upsize.loading._dataset import SetSize
-from upsize.loading._sized import copy_with
 from upsize.loading._sized import sized as _sized
 from upsize.transformers._sizes import SessionSizes
 
@@ -26,12 +24,7 @@ def sized(loader: Any, sizes: SessionSizes, set_size: SetSize | None) -> Any:
         set_size: See :func:`upsize.loading.sized`.
     """
     if isinstance(loader, DataLoaderStateMixin):
-        if sizes.grown_plan is not None:
-            # Its last batch has another length than gather_for_metrics takes it to have.
-            plain: Any = loader
-            base = rank_loader(plain.base_dataloader)
-            loader = copy_with(plain, base_dataloader=base, _drop_last=True)
-        return size_prepared(loader, sizes, sizes.current_run, set_size)
+        return size_prepared(loader, sizes, set_size)
     return _sized(loader, sizes, set_size=set_size)
 
 
@@ -44,4 +37,4 @@ def sized_again(batches: Any, sizes: SessionSizes) -> None:
     """
     if inspect.isgenerator(batches):
         loader = inspect.getgeneratorlocals(batches).get("self")
-        size_again(loader, sizes, sizes.current_run)
+        size_again(loader, sizes)

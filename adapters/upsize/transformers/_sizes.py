@@ -7,6 +7,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from upsize.run import TrainingRun
+from upsize.run._grown_plan import check_samples
 from upsize.run._merging import Merging
 from upsize.run._refusals import known_full_size
 from upsize.schedule import Plan, Size
@@ -76,12 +77,18 @@ class SessionSizes:
         """Yield size and images of each batch of an epoch, in a plan that grows."""
         return self.current_run().ahead.batches(batches)
 
-    def batches_of(self, samples: int) -> int:  # noqa: ARG002
+    def batches_of(self, samples: int) -> int:
         """Return the batches of the epoch that is drawn, in a plan that grows.
 
         Args:
-            samples: Samples that the loader draws, which the plan has been made for.
+            samples: Samples that the loader draws.
+
+        Raises:
+            ValueError: When the plan has been made for another number of them.
         """
+        plan = self.grown_plan
+        assert plan is not None  # only then it is asked
+        check_samples(plan, samples)
         return int(self._source._grown.batches)
 
     def tell_at_end(self, tell: Callable[[], object]) -> None:

@@ -102,9 +102,12 @@ class RandomResizedCropDecode:
     output: Output = "pil"
 
     def __post_init__(self) -> None:
-        name = check_options(self.interpolation, self.copies, self.output)
+        size = as_size(self.size)
+        name = check_options(
+            self.interpolation, self.copies, self.output, self.exif, size
+        )
         set_field = object.__setattr__
-        set_field(self, "size", as_size(self.size))
+        set_field(self, "size", size)
         set_field(self, "scale", _bounds("scale", self.scale, 1.0))
         set_field(self, "ratio", _bounds("ratio", self.ratio, math.inf))
         set_field(self, "interpolation", name)

@@ -8,7 +8,6 @@ images at once, and an image is resampled into its place in the batch.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -59,13 +58,13 @@ class _Recipe(NamedTuple):
     """How the samples of a dataset are made.
 
     Attributes:
-        indices: Those of the subsets around the folder, the outermost first.
+        subsets: Those around the folder, the outermost first.
         folder: The folder.
         flips: Transforms that draw whether an image is flipped.
         later: The other ones, in their order.
     """
 
-    indices: list[Sequence[Any]]
+    subsets: list[Subset[Any]]
     folder: Any
     flips: list[Any]
     later: list[Any]
@@ -104,10 +103,10 @@ class FolderBatches:
 
 
 def _recipe(dataset: Any, watch: Watch) -> _Recipe | None:
-    indices = []
+    subsets = []
     while type(dataset) is Subset:
         watch.attributes(dataset)
-        indices.append(dataset.indices)
+        subsets.append(dataset)
         dataset = dataset.dataset
     if not is_folder(dataset):
         return None
@@ -123,7 +122,7 @@ def _recipe(dataset: Any, watch: Watch) -> _Recipe | None:
     flips = [each for each in parts if is_of(each, _FLIPS)]
     later = [each for each in parts if not is_of(each, _FLIPS)]
     known = all(is_of(each, POINTWISE, _POINTWISE_V2) for each in later)
-    return _Recipe(indices, dataset, flips, later) if known else None
+    return _Recipe(subsets, dataset, flips, later) if known else None
 
 
 def is_folder(dataset: Any) -> bool:
@@ -195,8 +194,8 @@ def is_patched(transform: Any) -> bool:
 def _made(
     recipe: _Recipe, indices: list[Any], size: Size, full: Size
 ) -> MadeBatch | None:
-    for outer in recipe.indices:
-        indices = [outer[index] for index in indices]
+    for subset in recipe.subsets:
+        indices = [subset.indices[index] for index in indices]
     with numbers_ahead(len(indices)) as numbers:
         load = recipe.folder.loader._at(SampleSize(size, full), numbers)
         if load.size is None:

@@ -153,8 +153,8 @@ class ReducedImages:
         if kept:
             self._told = True
             warn(
-                f"{kept} images that open_image decoded for {self._size} are still in "
-                f"memory at {size}; a cache that keeps them by their path gives images of "
+                f"{kept} images that were decoded for {self._size} are still in memory "
+                f"at {size}; a cache that keeps them by their path gives images of "
                 f"the wrong size: {_CURE}"
             )
 

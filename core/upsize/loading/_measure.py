@@ -146,7 +146,8 @@ def measure_loading(
         What each way takes, the plain one first.
 
     Raises:
-        ValueError: For a folder without images, or a number below 1; names it.
+        ValueError: For a folder without images, copies of none of them, or a number
+            below 1; names it.
         ImportError: Without torchvision.
     """
     require("torchvision", "jpeg", "Measurements of loading")  # has the plain way
@@ -162,10 +163,16 @@ def measure_loading(
     loader, encoding, close = None, "jpeg", lambda: None
     if copies is not None:
         from upsize.loading._copies._read import CopyLoader  # needs LMDB
-        from upsize.loading._copies._store import close_reader, open_reader
+        from upsize.loading._copies._readers import close_reader, open_reader
 
-        made = open_reader(Path(copies)).settings
+        reader = open_reader(Path(copies))
+        made = reader.settings
         loader = CopyLoader(root, copies, full_copy=made.full_copy is not None)
+        if reader.images().keys().isdisjoint(drawn):
+            raise ValueError(
+                f"{copies}: has no copies of the images in {root}: give the folder that "
+                "they were made of, or make copies of these"
+            )
         encoding, close = made.encoding, partial(close_reader, Path(copies))
     disk = sum(found.bytes for found in listed.values())
     ways = ways_of(files, plan, disk, loader, encoding)

@@ -63,8 +63,10 @@ class Options(NamedTuple):
     output: Output
 
 
-def check_options(interpolation: Any, copies: Any, output: Any) -> str:
-    """Refuse bad options; return the name of the interpolation."""
+def check_options(
+    interpolation: Any, copies: Any, output: Any, exif: bool, size: Size
+) -> str:
+    """Refuse bad options of a loader of a full size; return the name of the interpolation."""
     name = str(getattr(interpolation, "value", interpolation))
     if output not in FILTERS:
         raise ValueError(f"output must be 'pil' or 'tensor', not {output!r}")
@@ -79,4 +81,10 @@ def check_options(interpolation: Any, copies: Any, output: Any) -> str:
 
         if not isinstance(copies, CopyLoader):
             raise TypeError(f"copies must be a CopyLoader, not {copies!r}")
+        if copies.exif and not exif:
+            raise ValueError(
+                "copies turn images as their EXIF orientation says, and this loader does "
+                "not: give exif=True to this loader, too, or leave it out of CopyLoader"
+            )
+        copies.check_full(size)
     return name

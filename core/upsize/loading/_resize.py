@@ -77,8 +77,10 @@ class ResizeDecode:
     output: Output = "pil"
 
     def __post_init__(self) -> None:
-        name = check_options(self.interpolation, self.copies, self.output)
         sides = as_size(self.size)
+        name = check_options(
+            self.interpolation, self.copies, self.output, self.exif, sides
+        )
         set_field = object.__setattr__
         set_field(self, "size", sides.height if _is_side(self.size) else sides)
         set_field(self, "interpolation", name)

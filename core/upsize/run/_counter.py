@@ -87,6 +87,11 @@ class BatchCounter:
         """Return what to give for accumulation windows of some batches."""
         if self.merges:
             return "with merge=, step the optimizer where resize.ends_window is true"
+        if self.windows.plan is not None:
+            return (
+                "step after every batch that grows, or leave out batch_size=Grow(...), "
+                f"and give accumulate={batches} and merge=True"
+            )
         return f"give accumulate={batches}"
 
     def follow(self, plan: Plan) -> None:
@@ -240,7 +245,7 @@ class BatchCounter:
         if not self._in_pass:
             return
         is_over = self.position.batch == 0
-        if not self.seen.is_sure:
+        if not self.seen.watch.is_sure:
             self.seen.compare(
                 taken,
                 ends_window=self.position.step > before.step,

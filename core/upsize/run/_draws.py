@@ -9,11 +9,11 @@ from typing import Any
 from upsize.run._batches import innermost, last_is_short, length_of
 from upsize.run._merging import Drawn, Merging
 
-__all__ = ["Draws", "Notes"]
+__all__ = ["Draws", "NotedBatches"]
 
 
-class Notes:
-    """What the batch sampler of one pass notes, whatever other passes draw meanwhile.
+class NotedBatches:
+    """The batches of a pass, with what its own batch sampler has noted of them.
 
     Args:
         loader: The loader.
@@ -51,7 +51,7 @@ class Draws:
     """
 
     def __init__(self, loader: Iterable[Any], merging: Merging) -> None:
-        self._batches = Notes(loader, merging)
+        self._batches = NotedBatches(loader, merging)
         self._kept: list[tuple[Any, int | None]] = []
         #: Plain batches that were drawn.
         self.count = 0

@@ -15,7 +15,14 @@ from upsize.resize._containers import leaves
 from upsize.run._restoring import Restoring
 from upsize.schedule import Size
 
-__all__ = ["dry_run", "restoring_model", "restoring_random_state"]
+__all__ = ["current_gpu", "dry_run", "restoring_model", "restoring_random_state"]
+
+
+def current_gpu() -> set[torch.device]:
+    """Return the GPU that this process draws on, if there is one."""
+    if not torch.cuda.is_available():
+        return set()
+    return {torch.device("cuda", torch.cuda.current_device())}
 
 
 @contextmanager

@@ -50,9 +50,19 @@ class ResumedEpochs:
         # To add to the steps of the framework's epochs, and to those that it counts.
         self._later = self._more = 0
 
-    def align(self, first: int) -> None:
-        """Note the plan's first step of this epoch, where a plan began with a later one."""
-        self._later = first - self._now().first
+    def align(self, first: int, counted: int, *, between: bool) -> None:
+        """Note the plan's first step of this epoch, where a plan began with a later one.
+
+        Args:
+            first: The first step of the plan's epoch that the run continues with.
+            counted: The step as the framework counts it.
+            between: Whether the run continues at that step, after the epoch before.
+        """
+        now = self._now()
+        # A framework may resume an epoch after its last batch, as Lightning 2.4 does,
+        # which trains on this batch again.
+        is_over = between and not now.begins and counted != now.first
+        self._later = first - (now.stop if is_over else now.first)
 
     def step(self, counted: int) -> int:
         """Return the step of the plan.

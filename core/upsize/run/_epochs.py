@@ -63,7 +63,7 @@ class EpochLengths:
             if broke_off:
                 self._tell(_left_epoch(done, planned))
             elif length < left and not (length == 0 and counter.may_be_rest):
-                self._tell(_shorter_epoch(length, left, known=True))
+                self._tell(_shorter_epoch(length, left, self._unit, known=True))
         return left
 
     def check(self, length: int | None, left: int) -> None:
@@ -75,7 +75,7 @@ class EpochLengths:
         """
         counter = self._counter
         if counter.beyond:
-            self._tell(_beyond_epoch(length, left))
+            self._tell(_beyond_epoch(length, left, self._unit))
         if counter.seen.notice is not None:
             text, counter.seen.notice = counter.seen.notice, None
             warn(text)
@@ -88,7 +88,12 @@ class EpochLengths:
         """
         missing = self._counter.end_epoch()
         if missing:
-            self._tell(_shorter_epoch(left - missing, left, known=False))
+            self._tell(_shorter_epoch(left - missing, left, self._unit, known=False))
+
+    @property
+    def _unit(self) -> str:
+        """What the user gives to tell the length of an epoch."""
+        return "steps" if self._counter.windows.plan is None else "samples"
 
     def _tell(self, text: str) -> None:
         """Warn about the first epoch of another length."""
@@ -97,23 +102,23 @@ class EpochLengths:
             warn(text)
 
 
-def _shorter_epoch(batches: int, left: int, *, known: bool) -> str:
+def _shorter_epoch(batches: int, left: int, unit: str, *, known: bool) -> str:
     """Return the warning for an epoch with fewer batches than planned."""
     what = "the loader has" if known else "this epoch had"
     return (
-        f"{what} {batches} batches, but steps_per_epoch leaves {left} for this epoch: "
+        f"{what} {batches} batches, but {unit}_per_epoch leaves {left} for this epoch: "
         f"{_EACH}, and the next one begins the next epoch of the plan; if an epoch "
         "has several loaders, give batches() all of them, as with itertools.chain"
     )
 
 
-def _beyond_epoch(batches: int | None, planned: int) -> str:
+def _beyond_epoch(batches: int | None, planned: int, unit: str) -> str:
     """Return the warning for an epoch with more batches than planned."""
     what = "this epoch has more" if batches is None else f"the loader has {batches}"
     return (
-        f"{what} batches, but steps_per_epoch leaves {planned} for this epoch: "
+        f"{what} batches, but {unit}_per_epoch leaves {planned} for this epoch: "
         f"{_EACH}, and its further batches train at the size of its last step; give "
-        "the batches of an epoch as steps_per_epoch"
+        f"the {'batches' if unit == 'steps' else unit} of an epoch as {unit}_per_epoch"
     )
 
 
@@ -129,7 +134,8 @@ def _left_epoch(done: int, planned: int | None) -> str:
 def wrong_samples(samples: object, epoch: object) -> str:
     """Return the error for a loader that has not the samples of the plan."""
     return (
-        f"the loader draws {samples} samples in an epoch, and the plan has {epoch}: give "
+        f"the loader draws {samples} samples in an epoch, and the plan has {epoch}: keep "
+        "the length of the dataset while batches grow, and in a custom loop give "
         f"samples_per_epoch={samples}, as many as this process draws, without those that "
         "drop_last drops"
     )

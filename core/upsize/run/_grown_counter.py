@@ -6,47 +6,57 @@ from dataclasses import replace
 
 from upsize.run._counter import BatchCounter
 from upsize.run._epochs import wrong_samples
-from upsize.run._grown_plan import check_kind, grown_plan, length_of_grown
+from upsize.run._grown_plan import (
+    check_growing,
+    grown_plan,
+    length_of_grown,
+)
 from upsize.run._options import Options
 from upsize.schedule import Grow, Plan
 from upsize.schedule._run import RunLength
-from upsize.schedule._shown import shown
 
-__all__ = ["batches_of", "check_grow", "grown_counter"]
+__all__ = ["batches_of", "check_accumulation", "check_grow", "grown_counter"]
 
 
 def check_grow(
-    grow: object, epochs: int | None, accumulate: int, merge: object
+    grow: object, options: Options, epochs: int | None, accumulate: int
 ) -> None:
-    """Refuse what does not go with a batch that grows.
+    """Refuse what does not go with a batch that grows, in a loop.
 
     Args:
         grow: How the batch grows.
+        options: What the user asks for.
         epochs: Length of the run in epochs; ``None``: in steps.
         accumulate: Batches in an accumulation window.
-        merge: What the user gave.
 
     Raises:
         TypeError: When ``grow`` is another batch size.
         ValueError: When gradients are accumulated, batches are merged, or the run is not
             counted in epochs.
     """
-    check_kind(grow)
-    if merge is not False and accumulate == 1:
+    check_growing(grow, options, None)
+    check_accumulation(accumulate)
+    if epochs is None:
         raise ValueError(
-            f"batch_size=Grow(...) and merge={shown(merge)} both make batches of small "
-            "images larger: leave out merge=, or accumulate gradients instead of Grow(...)"
+            "total_steps counts steps, and how many there are follows from a batch that "
+            "grows: give epochs= beside batch_size=Grow(...)"
         )
+
+
+def check_accumulation(accumulate: int) -> None:
+    """Refuse to accumulate gradients of batches that grow.
+
+    Args:
+        accumulate: Batches in an accumulation window.
+
+    Raises:
+        ValueError: When it has several.
+    """
     if accumulate != 1:
         raise ValueError(
             f"batch_size=Grow(...) and accumulate={accumulate} both make batches of small "
             "images larger: give merge=True beside accumulate, which changes no optimizer "
             "step, or leave out accumulate"
-        )
-    if epochs is None:
-        raise ValueError(
-            "total_steps counts steps, and how many there are follows from a batch that "
-            "grows: give epochs= beside batch_size=Grow(...)"
         )
 
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from upsize.run._epochs import wrong_samples
 from upsize.run._options import Options
 from upsize.schedule import Grow, Plan
 from upsize.schedule._run import RunLength
 from upsize.schedule._shown import shown
 
-__all__ = ["check_growing", "check_kind", "grown_plan", "length_of_grown"]
+__all__ = [
+    "check_growing",
+    "check_samples",
+    "grown_plan",
+    "length_of_grown",
+]
 
 
-def check_kind(grow: object) -> None:
+def _check_kind(grow: object) -> None:
     """Refuse what is not a batch that grows.
 
     Raises:
@@ -38,11 +44,12 @@ def check_growing(grow: object, options: Options, total_steps: int | None) -> No
         TypeError: When ``grow`` is another batch size.
         ValueError: When batches are merged, too, or the run is not counted in epochs.
     """
-    check_kind(grow)
+    _check_kind(grow)
     if options.merge is not False:
         raise ValueError(
             f"batch_size=Grow(...) and merge={shown(options.merge)} both make batches of "
-            "small images larger: leave out one of them"
+            "small images larger: leave out merge=, or accumulate gradients instead of "
+            "Grow(...)"
         )
     if total_steps is not None:
         raise ValueError(
@@ -55,6 +62,20 @@ def check_growing(grow: object, options: Options, total_steps: int | None) -> No
             "images than one at full size: leave it out beside batch_size=Grow(...), and "
             "find the limits by upsize.models.suggest_batches"
         )
+
+
+def check_samples(plan: Plan, samples: int | None) -> None:
+    """Refuse a loader of another number of samples than that of the plan.
+
+    Args:
+        plan: A plan that knows its samples.
+        samples: Samples that the loader draws in an epoch; ``None``: not known.
+
+    Raises:
+        ValueError: When they differ.
+    """
+    if samples not in (None, plan.samples_per_epoch):
+        raise ValueError(wrong_samples(samples, plan.samples_per_epoch))
 
 
 def grown_plan(

@@ -303,5 +303,4 @@ class LoopRun:
     def _end(self) -> None:
         """End the run with the last step of its plan."""
         if self._counter.step() >= self.plan.total_steps:
-            self._finished = True
-            self._run.finish()
+            self.finish()

@@ -29,6 +29,10 @@ class LoopSizes:
         #: asked for them.
         self.is_drawn = self.grown_plan is None
 
+    def current_run(self) -> TrainingRun:
+        """Return the run."""
+        return self._run
+
     @property
     def plan(self) -> Plan:
         """The plan of the run."""

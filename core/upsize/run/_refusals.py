@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from upsize.schedule import Size
 from upsize.schedule._shown import shown
 
 __all__ = [
+    "check_alone",
     "check_callback",
     "keep_plan",
     "known_full_size",
@@ -17,6 +18,28 @@ __all__ = [
     "noting",
     "trying_full_size",
 ]
+
+
+def check_alone(kind: type, callbacks: Iterable[object], owner: str) -> None:
+    """Refuse several callbacks that resize.
+
+    Args:
+        kind: The class of such a callback.
+        callbacks: All callbacks.
+        owner: What has them, for the error.
+
+    Raises:
+        ValueError: When there are several.
+
+    Example:
+        >>> check_alone(int, [1, "another"], "the trainer")
+    """
+    count = sum(isinstance(each, kind) for each in callbacks)
+    if count > 1:
+        raise ValueError(
+            f"{owner} has {count} ProgressiveResize callbacks, and each would "
+            "resize the other's images again: keep one"
+        )
 
 
 def check_callback(resize: object, kind: type, which: str) -> None:

@@ -189,7 +189,9 @@ class RunPlan:
         if self._epochs is not None:
             epochs, each = saved.epoch_at(step), plan.steps_per_epoch
             if self._shift and epochs is not None and each is not None:
-                self._epochs.align(int(epochs) * each)
+                first, between = int(epochs), epochs == int(epochs)
+                counted = self._counter.step()
+                self._epochs.align(first * each, counted, between=between)
         self._shift += now - step
         if self._epochs is not None:
             now = self._epochs.step(now)

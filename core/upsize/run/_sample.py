@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from upsize.resize._containers import leaves, replace
-from upsize.run._dry_run import restoring_random_state
+from upsize.run._dry_run import current_gpu, restoring_random_state
 from upsize.run._objects import restoring_objects
 from upsize.schedule import Plan
 
@@ -35,12 +35,9 @@ def draw_sample(loader: Any, plan: Plan | None) -> Any:
     dataset, collate = loader.dataset, loader.collate_fn
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__"):
         return None
-    gpus: set[torch.device] = set()
-    if torch.cuda.is_available():  # pragma: no cover - needs a GPU
-        gpus.add(torch.device("cuda", torch.cuda.current_device()))
     try:
         with (
-            restoring_random_state(gpus),
+            restoring_random_state(current_gpu()),
             restoring_objects(dataset, collate),
             warnings.catch_warnings(),
         ):

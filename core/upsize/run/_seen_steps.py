@@ -25,10 +25,9 @@ class SeenSteps:
     def __init__(self, accumulate: int, cure: Callable[[int], str]) -> None:
         #: Whether an optimizer has made a step with the current batch.
         self.stepped = False
-        #: Whether nothing is left to compare.
-        self.is_sure = False
+        #: Compares the steps, until it is sure.
+        self.watch = StepWatch(accumulate, cure)
         self._any = False
-        self._watch = StepWatch(accumulate, cure)
         self._steppers: set[int] = set()
         #: A warning about how often steps are counted, for the loop to give.
         self.notice: str | None = None
@@ -71,13 +70,12 @@ class SeenSteps:
             ends_epoch: Whether an epoch ends with it.
         """
         for _ in range(batches - 1):  # no optimizer steps with them
-            self._watch.count((), ends_window=False)
-        self.notice = self._watch.count(
+            self.watch.count((), ends_window=False)
+        self.notice = self.watch.count(
             self._steppers, ends_window=ends_window, ends_epoch=ends_epoch
         )
-        self.is_sure = self._watch.is_sure
 
     def _on_step(self, optimizer: Any, *_: Any) -> None:
         self._any = self.stepped = True
-        if not self.is_sure:
+        if not self.watch.is_sure:
             self._steppers.add(id(optimizer))

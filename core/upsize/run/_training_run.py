@@ -40,6 +40,7 @@ class TrainingRun:
             what of it is resized; ``None`` in all processes but one.
         report: Called as ``report(name, pixels, step)`` when the size changes, with
             the longer side.
+        begin: Called with the plan at the first batch, before that is resized.
         is_trial: Whether the run is a short test, which need not reach full size.
         is_second: Whether ``saved`` is of an earlier run in this process. With images
             of another size than its full size, this run begins a plan of its own.
@@ -83,6 +84,7 @@ class TrainingRun:
         models: Iterable[nn.Module] = (),
         say: Callable[[str], object] | None = print,
         report: Callable[[str, int, int], object] | None = None,
+        begin: Callable[[Plan], object] | None = None,
         is_trial: bool = False,
         is_second: bool = False,
         by_steps: bool = False,
@@ -105,9 +107,10 @@ class TrainingRun:
         rule = options.merge_rule
         #: Which batches are merged; ``None``: none are.
         self.merging = None if rule is None else Merging(rule, told)
-        self._unit, self._report, self._is_trial = counter.unit, report, is_trial
+        self._unit, self._is_trial = counter.unit, is_trial
+        self._report, self._begin = report, begin
         self._size: Size | None = None
-        self._at_end: set[Callable[[], object]] = set()
+        self._at_end: dict[Callable[[], object], None] = {}
 
     @property
     def plan(self) -> Plan | None:
@@ -191,7 +194,7 @@ class TrainingRun:
         if self.options.follow is not None:
             self.options.follow.set(step)
         if size != self._size:
-            self._change(size, step)
+            self._change(size, step, plan)
         return size
 
     def validate(self, batch: Any) -> Any:
@@ -293,7 +296,7 @@ class TrainingRun:
 
     def tell_at_end(self, tell: Callable[[], object]) -> None:
         """Call a function when the run has ended without an exception."""
-        self._at_end.add(tell)
+        self._at_end[tell] = None
 
     def finish(self, *, completed: bool = True) -> None:
         """End the run: restore the values that follow the size, and report the end.
@@ -319,12 +322,13 @@ class TrainingRun:
         if text is not None:
             warn(text)
 
-    def _change(self, size: Size, step: int) -> None:
+    def _change(self, size: Size, step: int, plan: Plan) -> None:
         """Train at another size from now on."""
-        if self._size is None and self.merging is not None:
-            assert self.plan is not None  # it has the size
-            self.merging.check(self.plan)
-        self._size = size
+        is_first, self._size = self._size is None, size
+        if is_first and self.merging is not None:
+            self.merging.check(plan)
+        if is_first and self._begin is not None:
+            self._begin(plan)
         if self.options.empty_cache and torch.cuda.is_available():
             torch.cuda.empty_cache()
         if self._report is not None and self.options.log is not None:

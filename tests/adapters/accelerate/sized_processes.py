@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
+from tests.core.loading.images import RAMP, Images
 from torch import nn
 from torch.utils.data import DataLoader
 
 from upsize.accelerate import ProgressiveResize, sized
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "core" / "loading"))
-from images import RAMP, Images
 
 
 def main(kind: str) -> dict[str, Any]:

@@ -56,14 +56,18 @@ def main(kind: str) -> dict[str, Any]:
     accelerator = Accelerator(
         cpu=True, dataloader_config=DataLoaderConfiguration(**KINDS[kind])
     )
-    data = streamed() if kind == "streamed" else Stream(COUNT)
-    loader = accelerator.prepare(
-        DataLoader(
-            data, 4, num_workers=int(kind == "joined"), drop_last="dropping" in kind,
-            collate_fn=collate,
+    workers, drop_last = int(kind == "joined"), "dropping" in kind
+    # Two of them: each epoch of Hugging Face's stream may have another order.
+    fresh, loader = (
+        accelerator.prepare(
+            DataLoader(
+                streamed() if kind == "streamed" else Stream(COUNT), 4,
+                num_workers=workers, drop_last=drop_last, collate_fn=collate,
+            )
         )
+        for _ in range(2)
     )  # fmt: skip
-    plain = drawn(loader)
+    plain = drawn(fresh)
     resize = ProgressiveResize(
         RAMP, accelerator, loader=loader, total_steps=STEPS, verbose=False
     )

@@ -33,7 +33,10 @@ class Crops(Dataset[Any]):
     """Images that are cropped to their size, and their number."""
 
     def __init__(self, count: int = 45) -> None:
-        self.transform, self.plain = Compose([Resize(18), CenterCrop(16)]), data(count)
+        self.transform, self.plain = (
+            Compose([Resize(18), CenterCrop(16)]),
+            data(count),
+        )
 
     def __len__(self) -> int:
         return len(self.plain)
@@ -250,3 +253,43 @@ def test_schedulers_that_step_for_each_process(
     texts = [str(each.message) for each in recwarn]
     assert len(texts) == warns
     assert all("makes 2 steps with each optimizer step" in text for text in texts)
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_accumulation_that_begins_later_is_refused(epochs: int) -> None:
+    run = Run()
+    for epoch in range(epochs):
+        run.epoch(epoch)
+    run.accelerator.gradient_accumulation_steps = 2
+    before = len(run.seen)
+    with pytest.raises(ValueError, match="accumulate=2 both make batches of small"):
+        run.epoch(epochs)
+    assert len(run.seen) == before
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_no_whole_batch(shards: int) -> None:
+    loader = DataLoader(Crops(9), 10, drop_last=True)
+    with pytest.raises(ValueError, match="9 samples make no whole batch of"):
+        samples_in(loader if shards == 1 else share(0, 9, 10, drop_last=True))
+
+
+def test_the_samples_of_a_process_follow_the_dataset() -> None:
+    indices = list(range(45))
+    inner = BatchSampler(indices, 4, False)
+    shard = BatchSamplerShard(inner, 2, 0)
+    own = rank_loader(DataLoader(Crops(), batch_sampler=shard))
+    indices.extend(range(8))
+    assert len(own.batch_sampler.sampler) == 28
+
+
+@pytest.mark.parametrize("steps", [3, 5])
+def test_forwarded_into_an_epoch(steps: int) -> None:
+    whole, rest = Run(), Run()
+    for epoch in range(2):
+        whole.epoch(epoch)
+    rest.resize.fast_forward(steps)
+    done = rest.resize.state_dict()["batch"]
+    rest.loader.set_epoch(1)
+    rest.epoch(1, rest.accelerator.skip_first_batches(rest.loader, done))
+    assert rest.seen == whole.seen[steps:]

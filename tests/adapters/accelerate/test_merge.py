@@ -177,7 +177,6 @@ def test_the_last_batch_of_an_epoch_ends_it_alone() -> None:
         {"dataset": Stream(22), "total_steps": 4},
         {"dataset": Stream(24), "total_steps": 4},
         {"total_steps": 6, "accumulate": 2},
-        {"merge": 8},
         {"merge": {8: 12, 16: 4}, "accumulate": 3},
         {"loader": {"use_stateful_dataloader": True}},
     ],

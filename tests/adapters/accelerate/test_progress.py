@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.tracking import GeneralTracker
-from accelerate.utils import DataLoaderConfiguration, GradientAccumulationPlugin
-from torch import Tensor, nn
+from accelerate.utils import GradientAccumulationPlugin
+from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from upsize.accelerate import ProgressiveResize
@@ -35,68 +33,12 @@ def net() -> nn.Module:
     )  # fmt: skip
 
 
-class Run:
-    """A real training run: 5 batches an epoch."""
-
-    def __init__(
-        self,
-        epochs: int = 4,
-        schedule: Any = RAMP,
-        accumulate: int = 1,
-        resizer: bool = True,
-        **more: Any,
-    ) -> None:
-        self.accelerator = Accelerator(
-            cpu=True,
-            gradient_accumulation_steps=accumulate,
-            dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True),
-        )
-        torch.manual_seed(1)
-        model = net()
-        self.model, self.optimizer, self.loader = self.accelerator.prepare(
-            model,
-            torch.optim.AdamW(model.parameters(), 1e-2),
-            DataLoader(dataset(), 4, shuffle=True),
-        )
-        self.epochs = epochs
-        self.resize = None
-        if resizer:
-            self.resize = ProgressiveResize(
-                schedule, self.accelerator, loader=self.loader, epochs=epochs,
-                verbose=False, **more,
-            )  # fmt: skip
-        self.widths: list[int] = []
-        self.steps: list[int] = []
-
-    def train(
-        self, start: int = 0, skip: int = 0, stop: int | None = None, to: Any = None
-    ) -> None:
-        done = start * 5 + skip
-        for epoch in range(start, self.epochs):
-            self.loader.set_epoch(epoch)
-            loader = self.loader
-            if epoch == start and skip:
-                loader = self.accelerator.skip_first_batches(loader, skip)
-            batches = self.resize.batches(loader) if self.resize else loader
-            for images, labels in batches:
-                with self.accelerator.accumulate(self.model):
-                    self.widths.append(images.shape[-1])
-                    if self.resize:
-                        self.steps.append(self.resize.optimizer_steps)
-                    loss = nn.functional.cross_entropy(self.model(images), labels)
-                    self.accelerator.backward(loss)
-                    self.optimizer.step()
-                    self.optimizer.zero_grad()
-                done += 1
-                if done == stop:
-                    self.accelerator.save_state(str(to))
-                    return
-
-    def weights(self) -> dict[str, Tensor]:
-        state: dict[str, Tensor] = self.accelerator.unwrap_model(
-            self.model
-        ).state_dict()
-        return state
+def made(**more: Any) -> tuple[Accelerator, ProgressiveResize]:
+    accelerator = Accelerator(cpu=True)
+    loader = accelerator.prepare(DataLoader(dataset(), 4))
+    return accelerator, ProgressiveResize(
+        RAMP, accelerator, loader=loader, epochs=4, verbose=False, **more
+    )
 
 
 def test_windows_across_epochs() -> None:
@@ -146,94 +88,44 @@ def test_bad_lengths_with_windows_across_epochs(
     assert resize.plan.total_steps == 7
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize("stop", [4, 7, 10, 12])
-def test_a_resumed_run_is_bit_identical(
-    stop: int, accumulate: int, tmp_path: Path
-) -> None:
-    whole = Run(accumulate=accumulate)
-    whole.train()
-    first = Run(accumulate=accumulate)
-    first.train(stop=stop, to=tmp_path)
-    saved = json.loads((tmp_path / "upsize.json").read_text())
-    assert (
-        saved["step"]
-        == first.accelerator.gradient_state.sync_gradients + (first.steps[-1])
-    )
-    resumed = Run(accumulate=accumulate)
-    resumed.accelerator.load_state(str(tmp_path))
-    resumed.train(start=stop // 5, skip=stop % 5)
-    assert resumed.widths == whole.widths[stop:]
-    if accumulate == 1:  # gradients of half a window are in no checkpoint
-        for name, value in whole.weights().items():
-            assert torch.equal(resumed.weights()[name], value), name
-
-
 def test_a_checkpoint_from_before_loads(tmp_path: Path) -> None:
-    plain = Run(resizer=False)
-    plain.accelerator.save_state(str(tmp_path))
-    run = Run()
-    assert run.resize is not None
+    Accelerator(cpu=True).save_state(str(tmp_path))
+    accelerator, resize = made()
     with pytest.warns(UserWarning, match="holds no state of upsize"):
-        run.accelerator.load_state(str(tmp_path))
-    assert run.resize.optimizer_steps == 0
-    run.resize.fast_forward(16)
-    assert run.resize.size == (32, 32)
+        accelerator.load_state(str(tmp_path))
+    assert resize.optimizer_steps == 0
+    resize.fast_forward(16)
+    assert resize.size == (32, 32)
     with pytest.raises(ValueError, match="at least 0, not -1"):
-        run.resize.fast_forward(-1)
+        resize.fast_forward(-1)
 
 
-def test_a_corrupt_or_foreign_state_is_refused(tmp_path: Path) -> None:
-    run = Run()
-    run.accelerator.save_state(str(tmp_path))
-    path = tmp_path / "upsize.json"
-    for text in ("{", "{}", path.read_text().replace('"step": 0', '"step": -1')):
-        path.write_text(text)
-        with pytest.raises(ValueError, match=r"upsize\.json: "):
-            run.accelerator.load_state(str(tmp_path))
+def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
+    accelerator, resize = made()
+    accelerator.save_state(str(tmp_path))
+    (tmp_path / "upsize.json").write_text("{")
+    with pytest.raises(ValueError, match=r"upsize\.json: "):
+        accelerator.load_state(str(tmp_path))
+    resize.remove()
 
 
 def test_remove_takes_the_state_out_of_checkpoints(tmp_path: Path) -> None:
-    run = Run()
-    assert run.resize is not None
-    run.resize.remove()
-    run.resize.remove()
-    run.accelerator.save_state(str(tmp_path))
+    accelerator, resize = made()
+    resize.remove()
+    resize.remove()
+    accelerator.save_state(str(tmp_path))
     assert not (tmp_path / "upsize.json").exists()
 
 
-class Tracker(GeneralTracker):
-    name = "memory"
-    requires_logging_directory = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.logged: list[tuple[dict[str, Any], int | None]] = []
-
-    @property
-    def tracker(self) -> list[Any]:
-        return self.logged
-
-    def store_init_configuration(self, values: dict[str, Any]) -> None: ...
-
-    def log(self, values: dict[str, Any], step: int | None = None, **_: Any) -> None:
-        self.logged.append((values, step))
-
-
-@pytest.mark.parametrize("log", ["image_size", "px", None])
-def test_every_change_is_logged_once(log: str | None) -> None:
-    tracker = Tracker()
-    accelerator = Accelerator(cpu=True, log_with=tracker)
-    accelerator.init_trackers("run")
-    loader = accelerator.prepare(DataLoader(dataset(), 4))
-    resize = ProgressiveResize(
-        RAMP, accelerator, loader=loader, epochs=4, verbose=False, log=log
-    )
+@pytest.mark.parametrize("log", ["px", None])
+def test_the_name_in_the_log(log: str | None) -> None:
+    accelerator, resize = made(log=log)
+    logged: list[Any] = []
+    accelerator.log = lambda values, step: logged.append((values, step))  # type: ignore[method-assign, assignment, misc]
     for _ in range(4):
-        for _ in resize.batches(loader):
-            pass
+        list(resize.batches(accelerator._dataloaders[0]))
     changes = [({log: stage.size.width}, stage.start) for stage in resize.plan.stages]
-    assert tracker.logged == ([] if log is None else changes)
+    assert logged == ([] if log is None else changes)
 
 
 def test_the_summary_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -253,19 +145,6 @@ class Stream(IterableDataset[Any]):
 
 
 class TestBadUse:
-    def test_an_unprepared_loader(self) -> None:
-        accelerator, loader = Accelerator(cpu=True), DataLoader(dataset(), 4)
-        with pytest.raises(
-            ValueError, match=r"call accelerator\.prepare\(loader\) first"
-        ):
-            ProgressiveResize(RAMP, accelerator, loader=loader, epochs=4)
-        run = Run()
-        assert run.resize is not None
-        with pytest.raises(
-            ValueError, match=r"is a DataLoader that accelerator\.prepare"
-        ):
-            next(run.resize.batches(loader))
-
     def test_no_length(self) -> None:
         accelerator = Accelerator(cpu=True)
         loader = accelerator.prepare(DataLoader(Stream(), 4))
@@ -284,7 +163,6 @@ class TestBadUse:
             ({}, "length of the run is missing"),
             ({"epochs": 0}, "epochs .* not 0"),
             ({"epochs": 4, "total_steps": 20}, "both set the length"),
-            ({"epochs": 4, "final_size": 64}, "leave one of them out"),
         ],
     )
     def test_lengths_and_sizes(self, more: dict[str, Any], message: str) -> None:

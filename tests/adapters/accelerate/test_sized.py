@@ -79,7 +79,7 @@ class Run:
 
 @pytest.mark.parametrize(
     ("workers", "accumulate", "sync"),
-    [(0, 1, True), (0, 3, True), (0, 3, False), (1, 1, True), (2, 3, True)],
+    [(0, 3, False), (1, 1, True), (2, 3, True)],
 )
 def test_sizes(workers: int, accumulate: int, sync: bool) -> None:
     run = Run(workers, accumulate, sync)

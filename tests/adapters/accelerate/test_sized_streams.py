@@ -82,7 +82,6 @@ class Run:
     [
         (Stream, 0, 3, None),
         (Stream, 1, 1, False),
-        (LongStream, 0, 1, None),
         (LongStream, 0, 3, False),
     ],
 )

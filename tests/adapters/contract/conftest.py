@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import pytest
-from accelerate.state import AcceleratorState, GradientState, PartialState
 from tests.adapters.contract.known import KNOWN
 
 mpl.use("Agg")  # fastai's learning rate finder draws
-
-
-@pytest.fixture(autouse=True)
-def _own_state() -> Iterator[None]:
-    """Accelerate's states are singletons of the process: each test begins afresh."""
-    yield
-    for state in (AcceleratorState, GradientState, PartialState):
-        state._reset_state()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

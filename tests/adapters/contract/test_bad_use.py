@@ -126,4 +126,6 @@ def test_a_full_size_that_is_no_size(way: Way, tmp_path: Path) -> None:
 @each_way()
 def test_a_plan_that_the_sizes_do_not_allow(way: Way, tmp_path: Path) -> None:
     job = Job(folder=tmp_path, schedule=Ramp(multiple_of=5), final_size=32)
-    assert refused(way, job, ValueError, "multiple_of").sizes == []
+    done = refused(way, job, ValueError, "multiple_of")
+    assert done.sizes == []
+    assert not hasattr(done.error, "__notes__")

@@ -28,7 +28,8 @@ def growing(folder: Path, count: int = 18, **more: Any) -> Job:
     settings: dict[str, Any] = {
         "epochs": 3, "schedule": GROWS, "loader": "sized", "grow": Grow(16),
     }  # fmt: skip
-    return Job(folder=folder, data=OfOneLabel(count, 32), **(settings | more))
+    data = {"data": OfOneLabel(count, 32)}
+    return Job(folder=folder, **(data | settings | more))
 
 
 @each_way("a batch that grows")
@@ -75,3 +76,30 @@ def test_refused(way: Way, job: Any, words: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=words):
         raise done.error  # type: ignore[misc]
     assert done.sizes == []
+
+
+class Changing(OfOneLabel):
+    """Has more or fewer images after the last one was drawn."""
+
+    def __init__(self, count: int, more: int) -> None:
+        super().__init__(count, 32)
+        self.last, self.more = count - 1, more
+
+    def __getitem__(self, index: int) -> Any:
+        if index == self.last:
+            self.count, self.last = self.last + 1 + self.more, -1
+        return super().__getitem__(index)
+
+
+@each_way("a batch that grows")
+@pytest.mark.parametrize("more", [-5, 2])
+def test_another_length_of_the_dataset_is_refused(
+    way: Way, more: int, tmp_path: Path
+) -> None:
+    job = growing(tmp_path, data=Changing(18, more))
+    done = way.fail(job)
+    words = f"draws {18 + more} samples in an epoch, and the plan has 18: keep the len"
+    with pytest.raises(ValueError, match=words):
+        raise done.error  # type: ignore[misc]
+    assert done.plan is not None
+    assert len(done.sizes) == done.plan.epoch_start(1)  # the first epoch is whole

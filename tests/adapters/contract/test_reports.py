@@ -130,6 +130,16 @@ def test_batches_that_a_sized_loader_made_wrong(way: Way, tmp_path: Path) -> Non
     assert late.startswith(f"15 batches {WRONG}")
 
 
+def too_small(dataset: Any, size: Any) -> None:
+    dataset.side = min(size.width, 17)
+
+
+@each_way()
+def test_a_size_that_no_step_has_is_refused(way: Way, tmp_path: Path) -> None:
+    job = Job(folder=tmp_path, data=Fixed(), loader="sized", set_size=too_small)
+    assert "images are never enlarged" in str(way.fail(job).error)
+
+
 @each_way("sized elsewhere")
 def test_a_plain_loader_is_not_a_sized_one(way: Way, tmp_path: Path) -> None:
     job = Job(folder=tmp_path, data=Fixed(), loader="elsewhere", set_size=follow)

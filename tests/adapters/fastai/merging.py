@@ -13,6 +13,7 @@ from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.torch_core import TensorCategory, TensorImage
+from fastai.vision.core import PILImage
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -34,6 +35,15 @@ class Images(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         return TensorImage(self.images[index]), TensorCategory(self.labels[index])
+
+
+class Photographs(Images):
+    """Samples that item transforms resize."""
+
+    def __getitem__(self, index: int) -> Any:
+        image, label = super().__getitem__(index)
+        pixels = (image.repeat(1, 2, 2) * 255).byte().permute(1, 2, 0)
+        return PILImage.create(pixels.numpy()), label
 
 
 class Network(nn.Module):

@@ -164,27 +164,21 @@ def test_loaders_of_fastai_without_transforms(bs: int | None) -> None:
     )
 
 
+class Stream(IterableDataset[Any]):
+    def __len__(self) -> int:
+        return 16
+
+    def __iter__(self) -> Any:
+        return iter(tensors(16))
+
+
 def test_a_stream_tells_its_size_by_its_first_batch(capsys: Any) -> None:
-    class Stream(IterableDataset[Any]):
-        def __len__(self) -> int:
-            return 16
-
-        def __iter__(self) -> Any:
-            return iter(tensors(16))
-
     dls = DataLoaders(DataLoader(Stream(), 4), [], device="cpu")
     fit(dls, ProgressiveResize())
     assert "16x16 until epoch 2" in capsys.readouterr().out
 
 
 def test_the_frozen_part_of_fine_tune_with_a_stream() -> None:
-    class Stream(IterableDataset[Any]):
-        def __len__(self) -> int:
-            return 16
-
-        def __iter__(self) -> Any:
-            return iter(tensors(16))
-
     resize, seen = callback(), Seen()
     dls = DataLoaders(DataLoader(Stream(), 4), [], device="cpu")
     learner(dls, resize, seen).fine_tune(4, freeze_epochs=4)
@@ -614,14 +608,11 @@ def test_a_pipeline_in_the_middle_of_a_fit_pickles_as_fastais_own() -> None:
 
 
 def test_a_stream_of_fastai_with_transforms() -> None:
-    class Stream(IterableDataset[Any]):
-        def __len__(self) -> int:
-            return 16
-
+    class Typed(Stream):
         def __iter__(self) -> Any:
-            return ((TensorImage(x), y) for x, y in tensors(16))
+            return ((TensorImage(x), y) for x, y in super().__iter__())
 
-    dl = TfmdDL(Stream(), bs=4, num_workers=0, after_batch=aug_transforms())
+    dl = TfmdDL(Typed(), bs=4, num_workers=0, after_batch=aug_transforms())
     fit(DataLoaders(dl, FastLoader([], bs=4), device="cpu"), callback())
 
 

@@ -13,8 +13,7 @@ from fastai.data.core import DataLoaders, TfmdDL
 from fastai.data.transforms import IntToFloatTensor, ToTensor
 from fastai.learner import Recorder
 from fastai.vision.augment import Resize
-from fastai.vision.core import PILImage
-from tests.adapters.fastai.merging import Images, learner, loaders, weights
+from tests.adapters.fastai.merging import Images, Photographs, learner, loaders, weights
 from torch.utils.data import BatchSampler, SequentialSampler
 from torch.utils.data import DataLoader as TorchLoader
 
@@ -160,12 +159,6 @@ def test_fine_tuning() -> None:
 
 
 def test_sized_loaders() -> None:
-    class Photographs(Images):
-        def __getitem__(self, index: int) -> Any:
-            image, label = super().__getitem__(index)
-            pixels = (image.repeat(1, 2, 2) * 255).byte().permute(1, 2, 0)
-            return PILImage.create(pixels.numpy()), label
-
     found = []
     for merge in (False, True):
         settings: dict[str, Any] = {

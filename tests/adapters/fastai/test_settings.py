@@ -54,17 +54,11 @@ def test_the_constructor_is_the_references() -> None:
             "empty_cache=True needs increase_mode",
         ),
         ({"schedule": Ramp(), "start": 0.4}, "start cannot be combined with schedule="),
-        ({"schedule": Ramp(final_size=32), "final_size": 64}, "final_size"),
     ],
 )
 def test_at_construction(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ProgressiveResize(**arguments)
-
-
-def test_what_is_no_schedule() -> None:
-    with pytest.raises(TypeError, match=r"schedule must be .*, not 'ramp'"):
-        ProgressiveResize(schedule="ramp")  # type: ignore[arg-type]
 
 
 def refused(message: str, dls: Any, **arguments: Any) -> None:
@@ -95,24 +89,17 @@ def test_modes_that_there_are(mode: Any, tfms: str) -> None:
     learner(loaders(TFMS[tfms]()), callback(resize_mode=mode)).fit(2)
 
 
-def test_images_smaller_than_the_full_size() -> None:
-    refused("images are never enlarged", loaders(), final_size=64)
-
-
 def tensors(side: int, n: int = 16) -> Any:
     labels = torch.zeros(n, dtype=torch.int64)
     return DataLoader(TensorDataset(torch.rand(n, 3, side, side), labels), 4)
 
 
 @pytest.mark.parametrize(("side", "last"), [(48, [28, 32]), (24, [24, 24])])
-@pytest.mark.parametrize("given", [{}, {"final_size": 32}])
-def test_validation_images_of_another_size(
-    side: int, last: list[int], given: Any
-) -> None:
+def test_validation_images_of_another_size(side: int, last: list[int]) -> None:
     dls = DataLoaders(tensors(32), tensors(side), device="cpu")
     seen = Seen()
     with pytest.warns(UserWarning, match=f"validation images are {side}x{side} and"):
-        learner(dls, callback(**given), seen).fit(4)
+        learner(dls, callback(), seen).fit(4)
     assert [size for size, _ in seen.train[3::4]] == [16, 16, 28, 32]
     assert [size for size, _ in seen.valid[3::4]] == [16, 16, *last]
 
@@ -129,12 +116,6 @@ def test_small_validation_images_in_the_batch_transforms() -> None:
 def test_a_batch_without_images() -> None:
     data = DataLoader(TensorDataset(torch.rand(16, 3), torch.zeros(16)), 4)
     refused("the training images: no image", DataLoaders(data, [], device="cpu"))
-
-
-def test_two_callbacks() -> None:
-    learn = learner(loaders(), callback(), callback())
-    with pytest.raises(ValueError, match="has 2 ProgressiveResize callbacks"):
-        learn.fit(2)
 
 
 @pytest.mark.parametrize("count", [1, 2])

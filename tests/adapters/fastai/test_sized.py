@@ -100,6 +100,14 @@ def steps(resize: Any, epochs: int = 3, batches: int = BATCHES) -> Any:
     return plan
 
 
+class Two(Images):
+    """Floating ones, two classes."""
+
+    def __getitem__(self, index: int) -> Any:
+        image, label = super().__getitem__(index)
+        return image / 255, label % 2
+
+
 class TestSizes:
     @pytest.mark.parametrize(
         ("item", "workers"),
@@ -401,24 +409,12 @@ class TestData:
         assert seen.train == steps(resize, 3, 6)
         assert resize.mismatched == 0
 
-    @pytest.mark.parametrize(
-        ("workers", "accumulate"), [(0, False), (0, True), (2, False)]
-    )
-    def test_loaders_of_pytorch(self, workers: int, accumulate: bool) -> None:
-        class Two(Images):
-            def __getitem__(self, index: int) -> Any:
-                image, label = super().__getitem__(index)
-                return image / 255, label % 2
-
-        train, valid = (
-            TorchLoader(Two(), 4, num_workers=n, persistent_workers=n > 0)
-            for n in (workers, 0)
-        )
+    def test_loaders_of_pytorch(self) -> None:
+        train = TorchLoader(Two(), 4, num_workers=2, persistent_workers=True)
+        valid = TorchLoader(Two(), 4)
         dls = sized(DataLoaders(train, valid, device="cpu"))
         resize, seen = callback(), Seen()
-        cbs = [GradientAccumulation(n_acc=8)] if accumulate else []
-        learn = learner(dls, resize, seen, *cbs)
-        learn.fit(4)
+        learner(dls, resize, seen, GradientAccumulation(n_acc=8)).fit(4)
         assert len(set(seen.train)) >= 4
         assert len(seen.train) == 4 * BATCHES
         assert resize.mismatched == 0
@@ -703,26 +699,8 @@ class TestSetSize:
         assert resize.mismatched == 0
         assert dls.train.dataset.side == FULL
 
-    def test_of_a_loader_of_pytorch(self) -> None:
-        def set_size(dataset: Any, size: Size) -> None:
-            dataset.transform = v2.Resize(tuple(size))
-
-        class Two(Images):
-            def __getitem__(self, index: int) -> Any:
-                image, label = super().__getitem__(index)
-                return image / 255, label % 2
-
-        data = Two(v2.Resize((FULL, FULL)))
-        loader = TorchLoader(data, 4, num_workers=2)
-        dls = sized(DataLoaders(loader, TorchLoader(data, 4)), set_size=set_size)
-        resize, seen = callback(), Seen()
-        learner(dls, resize, seen).fit(3)
-        assert seen.train == steps(resize)
-        assert resize.mismatched == 0
-
-    @pytest.mark.parametrize("tfms", ["none", "aug"])
-    def test_what_keeps_its_size_is_corrected_and_reported(self, tfms: str) -> None:
-        dls = of_sides(0, BATCH_TFMS[tfms](), set_size=nothing)
+    def test_what_keeps_its_size_is_corrected_by_batch_transforms(self) -> None:
+        dls = of_sides(0, BATCH_TFMS["aug"](), set_size=nothing)
         resize, seen = callback(), Seen()
         assert resize.mismatched == 0
         with pytest.warns(
@@ -734,9 +712,8 @@ class TestSetSize:
         assert resize.mismatched == sum(size != (FULL, FULL) for size in seen.train)
         assert str(told[1].message).startswith(f"{resize.mismatched} batches")
 
-    @pytest.mark.parametrize("tfms", ["none", "aug"])
-    def test_a_size_that_no_step_has_is_refused(self, tfms: str) -> None:
-        dls = of_sides(0, BATCH_TFMS[tfms](), set_size=too_small)
+    def test_a_size_that_no_step_has_is_refused(self) -> None:
+        dls = of_sides(0, BATCH_TFMS["aug"](), set_size=too_small)
         with pytest.raises(ValueError, match="images are never enlarged"):
             learner(dls, callback()).fit(3)
         assert dls.train.dataset.side == FULL
@@ -853,7 +830,7 @@ def test_a_loader_goes_to_spawned_workers() -> None:
 def test_spawned_workers() -> None:
     script = Path(__file__).with_name("sized_spawned.py")
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=300,
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=900,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

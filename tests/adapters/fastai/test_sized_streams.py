@@ -42,13 +42,12 @@ class Batches(Labelled):
 @pytest.mark.parametrize(
     ("make", "accumulate"),
     [
-        (lambda data: TorchLoader(data, 4), 1),
         (lambda data: TorchLoader(data, 4, num_workers=1), 8),
         (lambda data: DataLoader(data, bs=4, num_workers=0), 1),
         (lambda data: DataLoader(data, bs=4, num_workers=1), 8),
         (lambda _: TorchLoader(Batches(), None), 1),
     ],
-    ids=["torch", "torch, worker", "fastai", "fastai, worker", "batches"],
+    ids=["torch, worker", "fastai", "fastai, worker", "batches"],
 )
 def test_sizes_and_samples(make: Any, accumulate: int) -> None:
     orders = []

@@ -10,35 +10,27 @@ import torch
 
 warnings.simplefilter("ignore")
 
-from fastai.callback.core import Callback  # noqa: E402
 from fastai.data.core import DataLoaders, TfmdDL  # noqa: E402
 from fastai.data.transforms import IntToFloatTensor, ToTensor  # noqa: E402
 from fastai.distributed import DistributedDL  # noqa: E402
 from fastai.learner import Learner  # noqa: E402
+from fastai.losses import CrossEntropyLossFlat  # noqa: E402
 from fastai.torch_core import TensorImage, num_distrib  # noqa: E402
 from fastai.vision.augment import Resize, aug_transforms  # noqa: E402
-from fastai.vision.core import PILImage  # noqa: E402
-from tests.adapters.fastai.merging import learner, loaders, weights  # noqa: E402
+from tests.adapters.fastai.merging import (  # noqa: E402
+    Images,
+    Photographs,
+    learner,
+    loaders,
+    weights,
+)
+from tests.adapters.fastai.tools import Seen  # noqa: E402
 from tests.adapters.torchrun import finish  # noqa: E402
 from torch import nn  # noqa: E402
 
 from upsize.fastai import ProgressiveResize, sized  # noqa: E402
 
-
-class Images:
-    def __len__(self) -> int:
-        return 45  # uneven on two processes
-
-    def __getitem__(self, index: int) -> Any:
-        generator = torch.Generator().manual_seed(index)
-        return TensorImage(torch.rand(3, 16, 16, generator=generator)), index % 2
-
-
-class Photographs(Images):
-    def __getitem__(self, index: int) -> Any:
-        image, label = super().__getitem__(index)
-        pixels = (image.repeat(1, 2, 2) * 255).byte().permute(1, 2, 0)
-        return PILImage.create(pixels.numpy()), label
+COUNT = 45  # uneven on two processes
 
 
 class Came(IntToFloatTensor):
@@ -51,18 +43,6 @@ class Came(IntToFloatTensor):
     def encodes(self, x: TensorImage) -> TensorImage:
         self.widths.append(x.shape[-1])
         return x.float() / 255
-
-
-class Seen(Callback):
-    order = 20
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.widths: list[int] = []
-
-    def before_batch(self) -> None:
-        if self.training:
-            self.widths.append(self.xb[0].shape[-1])
 
 
 def broadcast(self: Any, indices: Any, rank: int) -> Any:
@@ -80,14 +60,16 @@ def main(kind: str) -> dict[str, Any]:
         nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
     )
     loaders: list[Any] = [
-        TfmdDL(Images(), bs=4, num_workers=0, after_batch=batch_tfms, shuffle=shuffle)
+        TfmdDL(
+            Images(COUNT), bs=4, num_workers=0, after_batch=batch_tfms, shuffle=shuffle
+        )
         for shuffle in (True, False)
     ]
     came = Came()
     if kind.startswith("sized"):
         loaders = [
             TfmdDL(
-                Photographs(),
+                Photographs(COUNT),
                 bs=4,
                 num_workers=workers,
                 shuffle=shuffle,
@@ -105,7 +87,7 @@ def main(kind: str) -> dict[str, Any]:
     learn = Learner(
         DataLoaders(*loaders, device="cpu"),
         net,
-        loss_func=nn.functional.cross_entropy,
+        loss_func=CrossEntropyLossFlat(),
         cbs=[resize, seen],
     )
     learn.remove_cb(learn.progress)
@@ -114,10 +96,11 @@ def main(kind: str) -> dict[str, Any]:
         learn.fit(4)
     assert resize.plan is not None
     steps = range(resize.plan.total_steps)
+    widths = [width for _, width in seen.train]
     return {
         "world": world,
-        "as planned": seen.widths == [resize.plan.size_at(n).width for n in steps],
-        "widths": seen.widths,
+        "as planned": widths == [resize.plan.size_at(n).width for n in steps],
+        "widths": widths,
         "came": came.widths,
         "corrected": resize.mismatched,
         "weights": float(sum(p.double().sum() for p in net.parameters())),
@@ -126,7 +109,7 @@ def main(kind: str) -> dict[str, Any]:
 
 def accumulated(kind: str) -> dict[str, Any]:
     """Accumulate gradients over twelve of the 23 images, in each process."""
-    learn = learner(loaders(45), kind == "merged", samples=12)
+    learn = learner(loaders(COUNT), kind == "merged", samples=12)
     with learn.distrib_ctx(sync_bn=False), learn.no_logging():
         learn.fit(4, 0.01)
     return {

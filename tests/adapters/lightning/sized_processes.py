@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
 import torch
+from tests.adapters.streams import Stream
 from tests.adapters.torchrun import finish
+from tests.core.loading.images import RAMP, Images
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 from upsize.lightning import ProgressiveResize, sized
 from upsize.schedule import Grow
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
-from tests.adapters.streams import Stream
-from tests.core.loading.images import RAMP, Images
 
 
 class Batches(BatchSampler):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as L
 import pytest
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from tests.adapters.lightning.test_sizes import Stream
@@ -65,8 +66,6 @@ def test_half_of_the_steps(tmp_path: Path) -> None:
     """Twice the processes: full size is reached where the new plan reaches it."""
     half = STEPS | {"max_steps": 40}
     _, rest = resumed(tmp_path, 20, STEPS, half, (1, 2))
-    plan = callback().state_dict() or None
-    assert plan is None
     assert rest.widths == [24] * 10 + [32] * 10
     assert rest.steps == list(range(20, 40))
 
@@ -78,24 +77,6 @@ def test_twice_the_steps(tmp_path: Path) -> None:
     assert dict(zip(rest.steps, rest.widths, strict=True)) == {
         step: 24 if step < 60 else 32 for step in range(25, 80)
     }
-
-
-@pytest.mark.parametrize("batches", [(1, 2), (2, 1)], ids=str)
-def test_a_run_of_epochs_continues_at_its_epoch(
-    batches: tuple[int, int], tmp_path: Path
-) -> None:
-    path = tmp_path / "epoch.ckpt"
-
-    class AtTheEnd(Module):
-        def on_train_epoch_end(self) -> None:
-            if len(self.widths) == 2 * 20 // batches[0]:
-                self.trainer.save_checkpoint(path)
-
-    trainer(tmp_path, callback()).fit(AtTheEnd(), data(batches[0]))
-    rest, each = Module(), 20 // batches[1]
-    with pytest.warns(UserWarning, match="the saved run has"):
-        trainer(tmp_path, callback()).fit(rest, data(batches[1]), ckpt_path=str(path))
-    assert rest.widths == [24] * each + [32] * each
 
 
 @pytest.mark.parametrize(("was", "now"), [(2, 1), (1, 2)])
@@ -187,7 +168,9 @@ class TestASecondFit:
             trainer(tmp_path, again, max_epochs=8).fit(
                 rest, loader(side=64), ckpt_path=str(tmp_path / "second.ckpt")
             )
-        assert rest.widths == module.widths[-len(rest.widths) :]
+        assert rest.widths[-10:] == module.widths[-10:]
+        # Lightning 2.4 trains on the last batch of that epoch again, also without upsize.
+        assert rest.widths[:-10] == [24] * L.__version__.startswith("2.4.")
 
     def test_a_third_fit_continues_the_second(self, tmp_path: Path) -> None:
         resize, module = callback(), Module()

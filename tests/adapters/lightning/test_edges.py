@@ -21,8 +21,6 @@ from tests.adapters.lightning.tools import (
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from upsize.schedule import Ramp
-
 
 class Batches:
     """A loader of no kind that Lightning knows."""
@@ -47,13 +45,6 @@ class TestASecondFitOfATrainer:
             made.fit(module, loader())
         assert module.widths == planned(resize, range(60))
         assert module.widths[19:] == [32] * 41
-
-    def test_reports_again(self, tmp_path: Path) -> None:
-        resize = callback()
-        fit(tmp_path, resize)
-        made = trainer(tmp_path, resize)
-        made.fit(Module(), loader())
-        assert made.progress_bar_metrics["image_size"] == 32
 
     def test_is_not_touched_by_what_a_test_has_loaded(self, tmp_path: Path) -> None:
         made, module = trainer(tmp_path, callback()), Module()
@@ -189,13 +180,6 @@ class TestBadArguments:
     def test_a_length(self) -> None:
         with pytest.raises(ValueError, match=r"total_steps must be .* not 0"):
             callback(total_steps=0)
-
-
-def test_a_plan_that_does_not_fit_the_run(tmp_path: Path) -> None:
-    resize = callback(Ramp(initial_size=16, multiple_of=5))
-    with pytest.raises(ValueError, match="multiple_of") as caught:
-        fit(tmp_path, resize)
-    assert not hasattr(caught.value, "__notes__")
 
 
 def test_a_finished_run_that_is_resumed_trains_nothing(tmp_path: Path) -> None:

@@ -303,8 +303,10 @@ class Finds(Module):
 
 
 def test_the_finder_of_batch_sizes(tmp_path: Path) -> None:
-    # It measures at full size, without merging; what it finds is merged.
-    finder = BatchSizeFinder(steps_per_trial=1, init_val=4, max_trials=2)
+    # It measures at full size, without merging; what it finds is merged. Lightning 2.4
+    # doubles the batch after the last trial, too.
+    trials = 1 if L.__version__.startswith("2.4.") else 2
+    finder = BatchSizeFinder(steps_per_trial=1, init_val=4, max_trials=trials)
     module = fit(tmp_path, True, None, finder, module=Finds())
     assert module.batch_size == 8
     found = [(n, side) for _, n, side in module.passes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import lightning.pytorch as L
 import pytest
 import pytorch_lightning as pl
 from lightning.pytorch.cli import LightningCLI
-from tests.adapters.lightning.tools import Module, fit, loader, planned, two_reports
+from tests.adapters.lightning.tools import Module, fit, loader, planned
+from tests.forked import Script
 
 import upsize.lightning
 from upsize.schedule import Linear, Phases, Ramp, load
@@ -99,7 +101,7 @@ print("REPORT" + json.dumps([module.widths, planned]))
 
 def test_pytorch_lightning_alone() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", STANDALONE], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", STANDALONE], capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr[-2000:]
     widths, wanted = json.loads(done.stdout.split("REPORT")[1])
@@ -163,7 +165,18 @@ TWO = Path(__file__).with_name("two_processes.py")
 
 @pytest.mark.parametrize("strategy", ["ddp", "ddp_spawn"])
 def test_two_processes(strategy: str, tmp_path: Path) -> None:
-    first, second = two_reports(TWO, tmp_path, strategy)
+    said, errors = tmp_path / "said", tmp_path / "errors"
+    paths = str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")
+    # One process, which Lightning starts the other one from.
+    environment = {"PYTHONPATH": os.pathsep.join(paths)}
+    script = Script(
+        TWO, [strategy, str(tmp_path)], [environment], cwd=tmp_path, stdout=said,
+        stderr=errors, framework="lightning",
+    )  # fmt: skip
+    assert script.wait(300) == [0], errors.read_text("utf-8")[-3000:]
+    first, second = (
+        json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)
+    )
     assert first["world"] == second["world"] == 2
     assert first["widths"] == second["widths"] == first["planned"]
     assert len(set(first["widths"])) == 3

@@ -19,9 +19,9 @@ from lightning.pytorch.tuner import Tuner
 from lightning.pytorch.utilities import CombinedLoader
 from tests.adapters.lightning.tools import Module, callback, trainer
 from tests.adapters.torchrun import two_reports
-from tests.core.loading.images import FULL, RAMP, Images, augmented
+from tests.core.loading.images import FULL, RAMP, Images
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 from torchvision.transforms import v2
 
 from upsize.lightning import ProgressiveResize, sized
@@ -100,13 +100,10 @@ def test_persistent_workers_end_with_the_fit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", WORKERS)
 class TestSizes:
-    @pytest.mark.parametrize("accumulate", [1, 3])
-    def test_of_a_loader(
-        self, workers: dict[str, Any], accumulate: int, tmp_path: Path
-    ) -> None:
+    def test_of_a_loader(self, workers: dict[str, Any], tmp_path: Path) -> None:
         resize = make()
         loader = sized(plain(**workers), resize)
-        came_as_planned(tmp_path, resize, loader, accumulate_grad_batches=accumulate)
+        came_as_planned(tmp_path, resize, loader, accumulate_grad_batches=3)
 
     @pytest.mark.filterwarnings("ignore:You have overridden `on_before_batch")
     def test_of_a_hook(self, workers: dict[str, Any], tmp_path: Path) -> None:
@@ -314,25 +311,6 @@ class TestOutsideOfTraining:
 
 def nothing(dataset: Any, size: Size) -> None:
     pass
-
-
-def test_a_dataset_that_keeps_its_size_is_corrected_and_reported(
-    tmp_path: Path,
-) -> None:
-    resize, module = make(), Module()
-    loader = sized(plain(), resize, set_size=nothing)
-    with pytest.warns(UserWarning, match=r"batches came from the sized loader at ano"):
-        trainer(tmp_path, resize, max_epochs=3).fit(module, loader)
-    assert module.widths == [resize.plan.size_at(step).width for step in range(21)]
-    assert resize.mismatched == sum(width != FULL for width in module.widths)
-
-
-def test_a_size_that_no_step_has_is_refused(tmp_path: Path) -> None:
-    resize = make()
-    data: Dataset[Any] = Photographs(augmented(17))
-    loader = sized(DataLoader(data, 4), resize, set_size=nothing)
-    with pytest.raises(ValueError, match="images are never enlarged"):
-        trainer(tmp_path, resize, max_epochs=3).fit(Module(), loader)
 
 
 class TestRefused:

@@ -91,7 +91,6 @@ def check(
 @pytest.mark.parametrize(
     ("kind", "settings", "workers"),
     [
-        (LongStream, {}, 0),
         (LongStream, {"accumulate_grad_batches": 3}, 2),
         (Stream, {"max_steps": STEPS, "max_epochs": -1}, 0),
         (Stream, {"limit_train_batches": 5}, 0),

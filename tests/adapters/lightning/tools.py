@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
 import torch
-from tests.forked import Script
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -97,14 +95,3 @@ def fit(path: Path, resize: Any, module: Module | None = None, **more: Any) -> M
 
 def planned(resize: Any, steps: Any) -> list[int]:
     return [resize.plan.size_at(step).width for step in steps]
-
-
-def two_reports(script: Path, folder: Path, *arguments: str) -> list[Any]:
-    """Give what each of the two processes of a script has written into the folder."""
-    said, errors = folder / "said", folder / "errors"
-    first = Script(
-        script, [*arguments, str(folder)], [{}], cwd=folder, stdout=said,
-        stderr=errors, framework="lightning",
-    )  # fmt: skip
-    assert first.wait(300) == [0], errors.read_text("utf-8")[-3000:]
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]

@@ -9,52 +9,26 @@ from typing import Any
 
 import lightning.pytorch as L
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from tests.adapters.lightning.tools import Module, loader
 
 from upsize.lightning import ProgressiveResize
 from upsize.schedule import Ramp
 
 
-class Module(L.LightningModule):
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.net = nn.Sequential(
-            nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
-        )
-        self.seen: list[tuple[int, int]] = []
-
-    def forward(self, images: Tensor) -> Tensor:
-        out: Tensor = self.net(images)
-        return out
-
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        images, labels = batch
-        self.seen.append((self.trainer.global_step, images.shape[-1]))
-        return nn.functional.cross_entropy(self(images), labels)
-
-    def configure_optimizers(self) -> Any:
-        return torch.optim.SGD(self.parameters(), 0.1)
-
+class Reporting(Module):
     def on_train_end(self) -> None:
         resize: Any = self.trainer.callbacks[0]  # type: ignore[attr-defined]
         weights = torch.cat([p.detach().flatten() for p in self.parameters()])
         report = {
             "world": self.trainer.world_size,
-            "widths": [width for _, width in self.seen],
-            "planned": [resize.plan.size_at(step).width for step, _ in self.seen],
+            "widths": self.widths,
+            "planned": [resize.plan.size_at(step).width for step in self.steps],
             "weights": weights.double().sum().item(),
         }
         Path(sys.argv[2], f"{self.global_rank}.json").write_text(json.dumps(report))
 
 
 def main() -> None:
-    generator = torch.Generator().manual_seed(0)
-    data = TensorDataset(
-        torch.rand(40, 3, 16, 16, generator=generator),
-        torch.randint(2, (40,), generator=generator),
-    )
     trainer = L.Trainer(
         max_epochs=4,
         accelerator="cpu",
@@ -66,7 +40,7 @@ def main() -> None:
         enable_checkpointing=False,
         enable_progress_bar=False,
     )
-    trainer.fit(Module(), DataLoader(data, batch_size=4, shuffle=True))
+    trainer.fit(Reporting(), loader(40, side=16, shuffle=True))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import transformers
 from tests.adapters.transformers.tools import Images, ResizedTrainer, trainer
 from torch.utils.data import DataLoader, Sampler
 from transformers import TrainerCallback
@@ -51,7 +52,10 @@ def test_a_shorter_epoch_is_that_epoch(accumulate: int, tmp_path: Path) -> None:
         gradient_accumulation_steps=accumulate,
     )  # fmt: skip
     made.train()
-    assert widths(made) == [16] * 8 + [24] * 2 + [32] * 4
+    # transformers 5.0 asks for the length of an epoch before it begins, and ends the
+    # last one early, also without upsize.
+    last = 2 if transformers.__version__.startswith("5.0.") else 4
+    assert widths(made) == [16] * 8 + [24] * 2 + [32] * last
 
 
 class Ending(TrainerCallback):

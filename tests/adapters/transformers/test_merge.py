@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import accelerate
 import pytest
 import torch
 from tests.adapters.transformers.tools import (
@@ -254,8 +255,11 @@ def test_a_search_for_the_batch_size(tmp_path: Path) -> None:
     """A smaller batch is merged as well, in as many pixels."""
     more = {"auto_find_batch_size": True, "gradient_accumulation_steps": 2}
     run = Run(tmp_path, 8, Small(), Images(12), **more).train()
-    assert run.made._train_batch_size == 3
-    assert run.counts.passes == [8, *[6, 6] * 2, *[3] * 4]
+    # Accelerate 1.3 halves the batch of 4, newer ones take a tenth of it off.
+    passes = {3: [8, *[6, 6] * 2, *[3] * 4], 2: [8, *[4] * 6, *[2] * 6]}
+    found = 2 if accelerate.__version__.startswith("1.3.") else 3
+    assert run.made._train_batch_size == found
+    assert run.counts.passes == passes[found]
 
 
 def test_deepspeed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+import transformers
 from tests.adapters.transformers.tools import SIDE, Images, Net, trainer, vit
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -43,6 +44,7 @@ from transformers import (
 from upsize.schedule import Phases, Ramp
 from upsize.transformers import attach
 
+OLDEST = transformers.__version__.startswith("5.0.")
 RAMP = Ramp(increase_by=8)
 TINY: dict[str, Any] = {
     "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -120,7 +122,7 @@ MODELS: dict[str, Any] = {
             depths=[1, 1],
             num_heads=[2, 2],
             window_size=2,
-            use_absolute_embeddings=True,
+            use_absolute_embeddings=not OLDEST,  # 5.0 has one position too many for them
         )
     ),
     "TimmWrapper": timm_wrapper,
@@ -279,7 +281,9 @@ def test_sizes_of_hiera_are_those_that_work(tmp_path: Path) -> None:
     made = trainer(
         tmp_path, model, schedule=Ramp(final_size=32), train_dataset=Images(8)
     )
-    with pytest.raises(ValueError, match=r"not multiples of 32, as .*Hiera.*: 16x16"):
+    # In transformers 5.0 it also takes 48 pixels.
+    words = "of 16, as .*Hiera.*: 20x20" if OLDEST else "of 32, as .*Hiera.*: 16x16"
+    with pytest.raises(ValueError, match=f"not multiples {words}"):
         made.train()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tests.adapters.transformers.tools import (
     BATCHES,
@@ -30,7 +30,6 @@ from torch import nn
 from transformers import TrainerCallback
 from transformers.trainer_utils import set_seed
 
-from upsize.follow import FollowSize, ValueSchedule
 from upsize.resize import Resizer
 from upsize.schedule import Ramp
 
@@ -115,14 +114,6 @@ class TestLogs:
             found = {key for row in made.state.log_history for key in row}
             assert found & {"side", "image_size"} == keys
 
-    def test_the_longer_side(self, tmp_path: Path) -> None:
-        made = trainer(tmp_path, schedule=Ramp(final_size=(24, 32)))
-        with pytest.warns(UserWarning, match="never uses their own size"):
-            made.train()
-        assert logged(made)[-1][1] == 32
-        assert made.seen == planned(made)
-        assert made.seen[-1][1:] == (24, 32)
-
     def test_the_model_card(self, tmp_path: Path) -> None:
         made = trainer(tmp_path, vit(), schedule=RAMP, logging_steps=5)
         made.train()
@@ -131,10 +122,9 @@ class TestLogs:
 
 
 class TestEvaluation:
-    @pytest.mark.parametrize("model", [Net, vit])
-    def test_at_full_size(self, model: Any, tmp_path: Path) -> None:
+    def test_at_full_size(self, tmp_path: Path) -> None:
         made = trainer(
-            tmp_path, model(), schedule=RAMP, eval_dataset=Images(8),
+            tmp_path, vit(), schedule=RAMP, eval_dataset=Images(8),
             eval_strategy="epoch", eval_on_start=True,
         )  # fmt: skip
         made.train()
@@ -143,14 +133,13 @@ class TestEvaluation:
         assert made.predicted == [SIDE] * 2 * 7
         assert made.seen == planned(made)
 
-    @pytest.mark.parametrize("model", [Net, vit])
-    def test_at_the_size_that_is_trained_on(self, model: Any, tmp_path: Path) -> None:
+    def test_at_the_size_that_is_trained_on(self, tmp_path: Path) -> None:
         class Predict(TrainerCallback):
             def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
                 made.predict(Images(4))
 
         made = trainer(
-            tmp_path, model(), schedule=RAMP, eval_strategy="epoch", resize_valid=True,
+            tmp_path, vit(), schedule=RAMP, eval_strategy="epoch", resize_valid=True,
             eval_dataset={"a": Images(4), "b": Images(4)}, eval_on_start=True,
             callbacks=[Predict()],
         )  # fmt: skip
@@ -172,48 +161,9 @@ class TestEvaluation:
         made.train()
         assert made.predicted == [16, 16, 16, 16, 24, 24, 32, 32]
 
-    def test_smaller_images_keep_their_size(self, tmp_path: Path) -> None:
-        class Small(Images):
-            def __getitem__(self, index: int) -> Any:
-                sample = super().__getitem__(index)
-                return {**sample, "pixel_values": sample["pixel_values"][:, :20, :20]}
-
-        made = trainer(
-            tmp_path, schedule=RAMP, eval_dataset=Small(4), eval_strategy="epoch",
-            resize_valid=True,
-        )  # fmt: skip
-        with pytest.warns(UserWarning, match="validation images are 20x20 and"):
-            made.train()
-        assert made.predicted == [16, 16, 20, 20]
-
 
 class TestCheckpoints:
     SAVING = {"save_strategy": "steps", "save_steps": 3, "schedule": RAMP}  # noqa: RUF012
-
-    def test_the_plan_is_in_the_trainer_s_own_file(self, tmp_path: Path) -> None:
-        made = trainer(tmp_path, **self.SAVING)
-        made.train()
-        state = json.loads((tmp_path / "checkpoint-3/trainer_state.json").read_text())
-        entry = state["stateful_callbacks"]["upsize.ProgressiveResize"]
-        assert type(made.plan).model_validate(entry["attributes"]["plan"]) == made.plan
-
-    def test_what_follows_goes_by_the_plan_that_it_goes_on_with(
-        self, tmp_path: Path
-    ) -> None:
-        trainer(tmp_path, **self.SAVING).train()
-        model, values = Net(), {"dropout": (0.1, 0.4)}
-        seen = []
-        model.drop.register_forward_pre_hook(lambda drop, _: seen.append(drop.p))
-        made = trainer(
-            tmp_path, model, num_train_epochs=8, follow=FollowSize(values, model),
-            **self.SAVING,
-        )  # fmt: skip
-        with pytest.warns(UserWarning, match="saved run has 20 steps"):
-            made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-12"))
-        follow = ValueSchedule(made.plan, values)
-        assert seen == [follow.at(step)["dropout"] for step, *_ in made.seen]
-        assert seen[0] > 0.1
-        assert model.drop.p == 0.25
 
     def test_the_full_size_is_that_of_the_checkpoint(self, tmp_path: Path) -> None:
         saving = self.SAVING | {"final_size": 24}
@@ -259,7 +209,7 @@ class Counting(nn.Module):
 
 
 class TestDryRun:
-    @pytest.mark.parametrize("make", [Net, vit, resnet])
+    @pytest.mark.parametrize("make", [vit, resnet])
     def test_leaves_no_trace(self, make: Any, tmp_path: Path) -> None:
         ends = []
         for preallocate in (False, True):
@@ -352,30 +302,12 @@ class TestCompiled:
             self.graphs(tmp_path, schedule=RAMP)
 
 
+@pytest.mark.skipif(
+    transformers.__version__.startswith("5.0."),
+    reason="transformers 5.0 resumes with the batch size of the checkpoint",
+)
 class TestResumedWithOtherEpochs:
     """The Trainer continues at its step, and ends after its own ``max_steps``."""
-
-    @pytest.mark.parametrize(
-        ("batches", "expected"),
-        [
-            # 20 steps become 12 or 40; saved after 6.
-            ((4, 8), [(6, 24), (7, 24), (8, 24), (9, 32)]),
-            ((4, 2), [(step, 16) for step in range(6, 20)] + [(20, 24)]),
-        ],
-    )
-    def test_full_size_is_where_the_new_plan_reaches_it(
-        self, batches: tuple[int, int], expected: list[Any], tmp_path: Path
-    ) -> None:
-        saving = {"save_strategy": "steps", "save_steps": 6, "schedule": RAMP}
-        first = trainer(tmp_path, per_device_train_batch_size=batches[0], **saving)
-        first.train()
-        made = trainer(tmp_path, per_device_train_batch_size=batches[1], schedule=RAMP)
-        with pytest.warns(UserWarning, match="the saved run has 20 steps"):
-            made.train(resume_from_checkpoint=str(tmp_path / "checkpoint-6"))
-        seen = [(step, width) for step, _, width in made.seen]
-        assert seen[: len(expected)] == expected
-        assert seen == [(step, made.plan.size_at(step).width) for step, _ in seen]
-        assert seen[-1] == (made.plan.total_steps - 1, 32)
 
     @pytest.mark.parametrize("batch", [8, 2])
     def test_with_max_steps(self, batch: int, tmp_path: Path) -> None:

@@ -58,19 +58,13 @@ class Crops(Dataset[Any]):
 class Function(Dataset[Any]):
     """As a dataset of `datasets` with set_transform: it holds a function."""
 
-    side = 32
-
     def __len__(self) -> int:
         return COUNT
 
     def __getitem__(self, index: int) -> Any:
         size = current_size()
-        side = self.side if size is None or self.side != 32 else size.size.width
+        side = 32 if size is None else size.size.width
         return {"pixel_values": torch.rand(3, side, side), "labels": index % 2}
-
-
-def set_side(dataset: Any, size: Any) -> None:
-    dataset.side = size.width
 
 
 def nothing(dataset: Any, size: Any) -> None:
@@ -98,11 +92,10 @@ def widths(made: Any) -> list[int]:
     return [width for *_, width in made.seen]
 
 
-@pytest.mark.parametrize("window", [1, 2])
-def test_the_loader_makes_the_size_of_the_step(window: int, tmp_path: Path) -> None:
+def test_the_loader_makes_the_size_of_the_step(tmp_path: Path) -> None:
     made: Any = trainer(
         tmp_path, kind=Raw, schedule=RAMP, sized=True, train_dataset=Crops(),
-        gradient_accumulation_steps=window,
+        gradient_accumulation_steps=2,
     )  # fmt: skip
     made.train()
     assert made.seen == planned(made)
@@ -152,30 +145,14 @@ def test_resumed(step: int, ignore: bool, tmp_path: Path) -> None:
             assert torch.equal(weights(made)[name], value), name
 
 
-@pytest.mark.parametrize("set_size", [set_side, nothing])
-def test_a_dataset_without_transforms(set_size: Any, tmp_path: Path) -> None:
+def test_a_dataset_without_transforms(tmp_path: Path) -> None:
     made: Any = trainer(
-        tmp_path, kind=Raw, schedule=RAMP, sized=True, set_size=set_size,
+        tmp_path, kind=Raw, schedule=RAMP, sized=True, set_size=nothing,
         train_dataset=Function(),
     )  # fmt: skip
     made.train()
     assert made.widths == widths(made)
     assert made.mismatched == 0
-
-
-def test_mismatched_batches(tmp_path: Path) -> None:
-    class Full(Function):
-        def __getitem__(self, index: int) -> Any:
-            return {"pixel_values": torch.rand(3, 32, 32), "labels": index % 2}
-
-    made = trainer(
-        tmp_path, schedule=RAMP, sized=True, set_size=nothing, train_dataset=Full()
-    )
-    with pytest.warns(UserWarning, match="batches came from the sized loader") as told:
-        made.train()
-    assert [str(each.message).split()[0] for each in told] == ["5", "15"]
-    assert made.seen == planned(made)
-    assert made.mismatched == 15
 
 
 def test_a_loader_of_the_user_s(tmp_path: Path) -> None:
@@ -210,7 +187,7 @@ class TestRefused:
 
     def test_set_size_alone(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="give sized=True as well"):
-            trainer(tmp_path, schedule=RAMP, set_size=set_side)
+            trainer(tmp_path, schedule=RAMP, set_size=nothing)
 
     def test_streams(self, tmp_path: Path) -> None:
         made = trainer(

@@ -7,13 +7,13 @@ from the root of the project.
 from __future__ import annotations
 
 import os
-import platform
 from pathlib import Path
 
 import torch
+from tests.benchmarks.figures import processor
 from tests.benchmarks.loading.cases import FOLDER, arguments, workloads
 from tests.benchmarks.loading.measure import measure
-from tests.benchmarks.loading.methods import methods_of
+from tests.benchmarks.loading.methods import by_epoch, methods_of
 from tests.benchmarks.loading.report import draw, table, to_json
 
 from upsize.schedule import Ramp
@@ -27,19 +27,20 @@ def _main() -> None:
     for work in workloads(args):
         setting = work.setting
         steps = len(work.indices) // setting.batch_size
-        # With four epochs each has a size of its own but for the first two: timm's
-        # sampler changes it by epochs alone.
+        # With four epochs each has a size of its own but for the first two.
         ramp = Ramp(final_size=args.size, increase_by=args.size // 4)
         plan = ramp.plan(epochs=args.epochs, steps_per_epoch=steps)
         copies = FOLDER / f"copies-{args.size}-{setting.folder.resolve().name}"
         methods = list(methods_of(work, copies, plan))
+        if not by_epoch(plan):
+            print(
+                "not measured: timm's sampler: this plan changes sizes within an epoch"
+            )
         results = measure(work, [(each, plan) for each in methods], args.repeats)
         measured[work.name] = work.model_name, results
         print(table(results, plan, f"{work.name}: {work.model_name}"), "\n", flush=True)
     device = torch.device(args.device)
-    name = (
-        torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
-    )
+    name = torch.cuda.get_device_name() if device.type == "cuda" else processor()
     about = {
         "arguments": {key: str(value) for key, value in vars(args).items()},
         "device": name,

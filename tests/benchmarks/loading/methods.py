@@ -31,7 +31,7 @@ try:
 except ImportError:  # no timm, or one from before 2026
     ScheduledBatchSampler = None
 
-__all__ = ["FEEDS", "Feed", "Method", "methods_of"]
+__all__ = ["FEEDS", "Feed", "Method", "by_epoch", "methods_of"]
 
 
 class Feed(Protocol):
@@ -163,6 +163,11 @@ def _crop(work: Workload, size: Any = None) -> Any:
     return v2.RandomResizedCrop(work.setting.full if size is None else tuple(size))
 
 
+def by_epoch(plan: Plan) -> bool:
+    """Return whether sizes change between epochs only, as timm's sampler changes them."""
+    return all(stage.start % (plan.steps_per_epoch or 1) == 0 for stage in plan.stages)
+
+
 def methods_of(work: Workload, copies: Path, plan: Plan) -> Iterator[Method]:
     """Yield what is compared on a workload.
 
@@ -174,7 +179,7 @@ def methods_of(work: Workload, copies: Path, plan: Plan) -> Iterator[Method]:
     yield Method("full size", _Full)
     yield Method("resize on the device", _Device)
     yield Method("Composer's arithmetic", _Composer, ours=False)
-    if ScheduledBatchSampler is not None:
+    if ScheduledBatchSampler is not None and by_epoch(plan):
         yield Method("timm's sampler", _Timm, ours=False)
     yield Method("sized", _Sized)
     if work.in_memory:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import warnings
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from upsize.cli._app import app
-from upsize.demo import _plans, load_cells
+from upsize.demo import _data, _plans, load_cells
 from upsize.demo._data import Data, decode, load
 from upsize.demo._files import find_cells, find_folder
 from upsize.demo._plans import affordable_epochs, default_schedule
@@ -162,18 +163,22 @@ class TestCommand:
 
 
 class TestData:
-    def test_the_photographs(self) -> None:
-        data = load_cells(8, 0, plain)
-        assert data.train.images.shape == (2099, 1, 8, 8)
-        assert len(data.val) == 525
-        assert data.train.images.dtype == torch.uint8
-        share = torch.bincount(data.val.labels) / 525
+    def test_the_photographs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        files = find_cells(0)
+        assert (len(files.train), len(files.val)) == (2099, 525)
+        labels = torch.tensor([sample.label for sample in files.val])
+        share = torch.bincount(labels) / 525
         assert share.max() == pytest.approx(0.42, abs=0.02)  # the majority class
         # Which of them they are, the seed says.
-        files = find_cells(0)
-        assert [sample.label for sample in files.val] == data.val.labels.tolist()
         assert find_cells(0) == files
         assert find_cells(1).val != files.val
+        # The example of load_cells decodes them all.
+        some = replace(files, train=files.train[:40], val=files.val[:10])
+        monkeypatch.setattr(_data, "find_cells", {0: some}.__getitem__)
+        data = load_cells(8, 0, plain)
+        assert data.train.images.shape == (40, 1, 8, 8)
+        assert data.train.images.dtype == torch.uint8
+        assert data.val.labels.tolist() == labels[:10].tolist()
 
     def test_without_the_photographs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "elpv_dataset", None)

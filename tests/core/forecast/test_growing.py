@@ -53,22 +53,6 @@ def loss(model: nn.Module, batch: Any) -> Tensor:
     return nn.functional.cross_entropy(model(images), labels)
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let time pass by sleeping alone."""
-    now = [0.0]
-
-    def pass_by(seconds: float) -> None:
-        now[0] += seconds
-
-    def tell() -> float:
-        now[0] += 1e-6
-        return now[0]
-
-    monkeypatch.setattr(time, "sleep", pass_by)
-    monkeypatch.setattr(time, "perf_counter", tell)
-
-
 @pytest.mark.usefixtures("clock")
 def test_a_fixed_cost_is_shared_by_more_images() -> None:
     model = Model(fixed=0.3, pixels=0.4)

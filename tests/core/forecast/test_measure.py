@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -70,22 +71,6 @@ def loader_of(data: Dataset[Any], workers: int = 0, **settings: Any) -> DataLoad
     return DataLoader(data, num_workers=workers, **values)
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let time pass by sleeping alone, so that no busy machine changes a ratio."""
-    now = [0.0]
-
-    def pass_by(seconds: float) -> None:
-        now[0] += seconds
-
-    def tell() -> float:
-        now[0] += 1e-6  # what looks at the clock until time is up must come to an end
-        return now[0]
-
-    monkeypatch.setattr(time, "sleep", pass_by)
-    monkeypatch.setattr(time, "perf_counter", tell)
-
-
 @pytest.mark.usefixtures("clock")
 def test_a_model_that_follows_the_pixels() -> None:
     found = measure(Model(0.2), loader_of(Images()), loss, seconds=4)
@@ -121,17 +106,33 @@ def test_a_loader_that_is_the_bottleneck() -> None:
     assert found.predict(ramp, **length, loading="sized").saving > 0.15
 
 
+class Beside(DataLoader[Any]):
+    """Takes 120 ms for a batch, while the model trains on those before it.
+
+    Its worker is real, and has a clock of its own: so the time is that of this process.
+    """
+
+    def __iter__(self) -> Any:
+        made, taken = 0.0, deque([time.perf_counter()] * 2, maxlen=2)
+        for batch in super().__iter__():
+            # As soon as it has made the last one, and one of two places is free.
+            made = max(made, taken[0]) + 0.12
+            time.sleep(max(0.0, made - time.perf_counter()))
+            yield batch
+            taken.append(time.perf_counter())
+
+
+@pytest.mark.usefixtures("clock")
 def test_workers_load_beside_the_model() -> None:
-    # The model takes 240 ms at full size and 60 at the smallest, the loader 120: real
-    # time, since a worker has a clock of its own, with room for a busy machine.
-    data = Images(60, fixed=0.03)
-    loader = loader_of(data, workers=1, persistent_workers=True)
+    # The model takes 240 ms at full size, and 60 at the smallest.
+    loader = Beside(Images(), batch_size=4, num_workers=1, persistent_workers=True)
     found = measure(Model(0.24), loader, loss, seconds=6)
     small, full = found.full.sizes[0], found.full.at_full_size
     assert found.workers == 1
-    assert full.bound_by == "model"
-    assert small.bound_by == "loader"
-    assert small.first_batch > 0
+    assert (full.bound_by, small.bound_by) == ("model", "loader")
+    assert full.wait == pytest.approx(0, abs=1e-4)
+    assert small.wait == pytest.approx(0.12 - 0.06, abs=1e-4)
+    assert small.first_batch == pytest.approx(0.12, abs=1e-4)
     assert found.bottleneck().startswith("the loader below ")
 
 
@@ -281,6 +282,7 @@ def test_a_dataset_that_is_told_its_size() -> None:
         )
 
 
+@pytest.mark.usefixtures("clock")
 def test_the_first_step_at_a_size() -> None:
     model, known = Model(), set()
 
@@ -291,7 +293,7 @@ def test_the_first_step_at_a_size() -> None:
         return loss(model, batch)
 
     found = measure(model, loader_of(Images()), compiling, seconds=0.1)
-    assert found.size_change == pytest.approx(0.1, abs=0.03)
+    assert found.size_change == pytest.approx(0.1, abs=1e-3)
 
 
 @pytest.mark.usefixtures("clock")

@@ -241,7 +241,7 @@ class TestKilled:
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while any(map(_alive, children)):  # none stays behind
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -270,7 +270,7 @@ class TestKilled:
         monkeypatch.setattr(_pool.multiprocessing, "parent_process", Parent)
         monkeypatch.setattr(_pool.os, "_exit", ended.append)
         _pool._end_with_parent()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not ended and time.monotonic() < deadline:
             time.sleep(0.01)
         assert ended == [1]

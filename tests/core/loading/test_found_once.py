@@ -142,6 +142,30 @@ class TestOnce:
         assert self.shapes(data) == {(3, 24, 24)}
         assert len(walks) == 2
 
+    @pytest.mark.parametrize("empty", [False, 0, "", (), (0, 0), None], ids=repr)
+    @pytest.mark.parametrize(
+        "held_as", [lambda each: each, lambda each: (each,)], ids=["alone", "tuple"]
+    )
+    def test_again_where_nothing_was(
+        self, empty: Any, held_as: Any, walks: list[Any]
+    ) -> None:
+        class Later(Items):
+            def __getitem__(self, index: int) -> Any:
+                image = super().__getitem__(index)
+                more = self.more if isinstance(self.more, tuple) else (self.more,)
+                for each in filter(callable, more):
+                    image = each(image)
+                return image
+
+        inner = Later(v2.Resize((32, 32)), more=empty)
+        data = SizedDataset(inner)
+        for _ in range(2):
+            assert self.shapes(data) == {(3, 16, 16)}
+        assert len(walks) == 1
+        inner.more = held_as(v2.Resize((48, 48)))
+        assert self.shapes(data) == {(3, 24, 24)}
+        assert len(walks) == 2
+
     def test_again_in_a_list_that_grows_and_a_module(self, walks: list[Any]) -> None:
         steps = torch.nn.Sequential(v2.Resize((32, 32)))
         data = SizedDataset(Items(steps))

@@ -242,6 +242,36 @@ def test_a_stream(kind: Any, workers: int) -> None:
     check(resize.plan, epochs)
 
 
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (20, "batches, but samples_per_epoch leaves"),
+        (41, "give the samples of an epoch as samples_per_epoch"),
+    ],
+)
+def test_a_stream_of_another_length(count: int, words: str) -> None:
+    resize = make_run(37, Grow(12, batch=4))
+    loader = sized_loader(resize, DataLoader(Stream(count), 4))
+    with pytest.warns(UserWarning, match=words):
+        epoch(resize, loader)
+
+
+def test_steps_of_several_batches() -> None:
+    resize = make_run(37, Grow(12, batch=4))
+    loader = sized_loader(resize, DataLoader(Numbers(37), 4))
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
+    words = r"leave out batch_size=Grow\(...\), and give accumulate=2 and merge=True"
+
+    def train() -> None:
+        for number, _ in enumerate(resize.batches(loader)):
+            if number % 2:
+                optimizer.step()
+
+    train()
+    with pytest.warns(UserWarning, match=words):
+        train()
+
+
 def test_an_epoch_that_is_left() -> None:
     resize = make_run(37, Grow(12, batch=4))
     loader = sized_loader(resize, DataLoader(Numbers(37), 4))
@@ -310,7 +340,7 @@ class TestRefused:
             ),
             (
                 DataLoader(Numbers(24), 4),
-                r"draws 24 samples in an epoch, and the plan has 20: give samples_per_ep",
+                r"give samples_per_ep",
             ),
             (
                 DataLoader(Numbers(20), 4, sampler=Endless()),

@@ -158,7 +158,7 @@ class TestNoticed:
                 known[path] = open_image(path)
             return known[path]
 
-        message = r"images that open_image decoded for \d+x\d+ .*part of its key"
+        message = r"images that were decoded for \d+x\d+ .*part of its key"
         with pytest.warns(UserWarning, match=message) as told:
             self.kept(folder, load)
         assert len(told) == 1

@@ -181,7 +181,10 @@ class TestWholeBatches:
         for (image, target), (found, label) in zip(samples, batch, strict=True):
             assert torch.equal(image, found)
             assert target == label
-        with pytest.raises(ValueError, match=r"a\.jpg: cannot be read as an image"):
+        with (
+            pytest.warns(UserWarning, match=r"a\.jpg: .*small has no copies of this"),
+            pytest.raises(ValueError, match=r"a\.jpg: cannot be read as an image"),
+        ):
             whole.samples_at([1, 0, 2], SMALL, FULL)
 
 

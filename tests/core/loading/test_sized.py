@@ -86,7 +86,7 @@ def test_sizes(setting: Setting) -> None:
 def test_sizes_of_spawned_workers() -> None:
     script = Path(__file__).with_name("spawned.py")
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=300
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr[-3000:]
     reports = json.loads(done.stdout)

@@ -34,7 +34,7 @@ from upsize.loading import (
     open_image,
     sample_size,
 )
-from upsize.loading._copies import _export, _folder, _pool, _store, _writer
+from upsize.loading._copies import _export, _folder, _pool, _readers, _store, _writer
 from upsize.loading._copies._records import pack_header, pack_image
 from upsize.loading._copies._settings import CopySettings
 from upsize.loading._images._folder import Found
@@ -418,7 +418,7 @@ class TestOneWriter:
         with _folder.locked(folders.target, write=True):
             for use in (make, lambda both: CopyLoader(*both)):
                 with pytest.raises(
-                    ValueError, match="small: another process writes to"
+                    ValueError, match="small: another process or thread writes to"
                 ):
                     use(folders)
         with _folder.locked(folders.target, write=False):
@@ -511,8 +511,8 @@ class TestDisks:
         code = (
             "import sys\n"
             "from pathlib import Path\n"
-            "from upsize.loading._copies import _folder, _store\n"
-            "_folder.kept = _store.open_reader(Path(sys.argv[1]))\n"
+            "from upsize.loading._copies import _folder, _readers\n"
+            "_folder.kept = _readers.open_reader(Path(sys.argv[1]))\n"
         )
         done = subprocess.run(
             [sys.executable, "-c", code, str(folders.target)],
@@ -524,8 +524,9 @@ class TestDisks:
     def test_a_disk_that_is_full(self, folders: Folders) -> None:
         """What was made before stays, and a later run makes the rest."""
         make(folders)
-        for number in range(40):
-            photograph(folders.source / f"{number}.png")
+        first = photograph(folders.source / "0.png")
+        for number in range(1, 24):
+            shutil.copy(first, folders.source / f"{number}.png")
         code = (
             "import resource, signal, sys\n"
             "from upsize.loading import small_copies\n"
@@ -544,7 +545,8 @@ class TestDisks:
         assert f"{folders.target}: these copies cannot be" in last
         report = make(folders)
         assert report.kept > 2
-        assert report.made + report.kept == 42
+        assert report.made > 0
+        assert report.made + report.kept == 26
 
     def test_no_space(self, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
         def fill(self: Any, made: Any, removed: Any) -> None:
@@ -628,10 +630,10 @@ class TestProcesses:
             250
         }
         assert len({id(load._reader) for load in loaders}) == 1
+        file = loaders[0]._reader.file  # type: ignore[union-attr]
+        assert file in _readers._OPEN
         del loaders
-        assert (
-            str(folders.target) not in _store._OPEN
-        )  # closed with the last: others may write now
+        assert file not in _readers._OPEN  # closed with the last: others may write now
 
     def test_a_worker_that_is_killed(
         self, folders: Folders, monkeypatch: pytest.MonkeyPatch

@@ -420,6 +420,33 @@ def test_what_is_replaced_is_noticed(folder: Path, together: list[int]) -> None:
     assert count() == 0
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [tuple, list, np.array, torch.tensor],
+    ids=["tuple", "list", "array", "tensor"],
+)
+@pytest.mark.parametrize("nested", [1, 2])
+def test_other_indices_of_a_subset_are_noticed(
+    kind: Any, nested: int, folder: Path, together: list[int]
+) -> None:
+    data = folder_of(folder, None)
+    subset = Subset(data, kind([0, 1]))
+    outer = Subset(subset, [1, 0]) if nested == 2 else subset
+    whole, collate = SizedDataset(outer), SizedCollate(default_collate)
+
+    def batch() -> Any:
+        torch.manual_seed(0)
+        made = whole.__getitems__(SizedBatch([0, 1], Size(40, 40), FULL))
+        return collate(made)[0]
+
+    batch()
+    subset.indices = kind([2, 3])
+    torch.manual_seed(0)
+    expected = single(outer, 40, [0, 1])[0]
+    assert torch.equal(batch(), expected)
+    assert together == [2, 2]
+
+
 def test_code_that_collates_by_itself_gets_samples(folder: Path) -> None:
     data = folder_of(folder, TRANSFORMS["version 2"])
     torch.manual_seed(0)

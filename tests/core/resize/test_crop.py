@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.newer_types import need_points, need_turned_boxes
 from torchvision import tv_tensors
 
 from upsize.loading import size_stage, sized
@@ -122,6 +123,7 @@ def test_windows_are_a_pure_function_of_seed_and_step() -> None:
 
 @pytest.mark.parametrize("form", ["XYXY", "XYWH", "CXCYWH"])
 def test_types_of_torchvision(form: str) -> None:
+    need_points()
     corners = tv_tensors.BoundingBoxes(
         torch.tensor([[20, 30, 40, 44]]), format="XYXY", canvas_size=(64, 64)
     )
@@ -152,6 +154,7 @@ def test_types_of_torchvision(form: str) -> None:
 
 @pytest.mark.parametrize("form", ["XYWHR", "CXCYWHR", "XYXYXYXY"])
 def test_turned_boxes_move(form: str) -> None:
+    need_turned_boxes()
     values = (
         [[20.0, 30, 10, 8, 30]] if form != "XYXYXYXY" else [[9.0, 8, 7, 6, 5, 4, 3, 2]]
     )

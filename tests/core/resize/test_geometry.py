@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.core.newer_types import need_turned_boxes
 
 from upsize.resize._bounds import check_bounds
 from upsize.resize._geometry import (
@@ -170,6 +171,7 @@ def test_rotated_boxes_keep_their_area_their_centre_and_their_width(
 def test_both_formats_with_an_angle_are_one_box(
     centre, width, height, degrees, size, full
 ):
+    need_turned_boxes()
     tv = pytest.importorskip("torchvision.transforms.v2.functional", reason="converts")
     box = torch.tensor([[centre, centre, width, height, degrees]], dtype=torch.float64)
     convert = tv.convert_bounding_box_format
@@ -224,6 +226,7 @@ def test_corners_are_torchvisions(form):
     tv = pytest.importorskip("torchvision.transforms.v2.functional", reason="converts")
     boxes = torch.tensor([[10.0, 20, 30, 60], [4, 5, 6, 7]])
     if FORMATS[form] > 4:
+        need_turned_boxes()
         turned = torch.tensor([[10.0, 20, 30, 60, 30], [4, 5, 6, 7, -110]])
         boxes = tv.convert_bounding_box_format(turned, "CXCYWHR", form)
         expected = tv.convert_bounding_box_format(turned, "CXCYWHR", "XYXYXYXY")

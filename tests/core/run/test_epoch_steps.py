@@ -111,6 +111,35 @@ def test_a_plan_that_began_after_other_epochs() -> None:
     assert counter.train(run, 6) == [64] * 6
 
 
+@pytest.mark.parametrize("again", [0, 1], ids=["ended", "last batch again"])
+@pytest.mark.parametrize("each", [4, 6])
+def test_a_plan_that_began_after_other_epochs_continues_between_two(
+    each: int, again: int
+) -> None:
+    """The framework resumes the epoch that is over, or the one after it."""
+    counter = Epochs(8, each)
+    counter.done = 24  # four epochs of four steps, and two more
+    counter.epoch, counter.batch = (5, each) if again else (6, 0)
+    schedule = Phases(phases=((0, 32), ("2ep", 48), ("3ep", 64)))
+    plan = schedule.plan(epochs=4, steps_per_epoch=4)
+    run = resumed(saved(plan) | {"shift": -16}, counter, schedule)
+    if again:
+        assert counter.train(run, 1) == [48]
+    assert counter.train(run, each) == [48] * each
+    assert counter.train(run, each) == [64] * each
+
+
+def test_a_state_between_two_epochs_of_such_a_plan() -> None:
+    """The framework still has the batches of the epoch before, as Lightning."""
+    counter = Epochs(8, 4)
+    counter.done, counter.epoch, counter.batch = 24, 6, 4
+    plan = RAMP.plan(epochs=4, steps_per_epoch=4)
+    run = resumed(saved(plan) | {"shift": -16}, counter)
+    assert run.state_dict()["shift"] == -16
+    counter.batch = 0
+    assert run.step() == 8
+
+
 def test_the_first_batch_of_an_epoch_has_its_first_step() -> None:
     epochs = [EpochSteps(5, 10, False)]
     run = ResumedEpochs(lambda: epochs[0])

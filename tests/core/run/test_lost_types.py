@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from tests.core.newer_types import need_points
 from torch import Tensor
 from torch.utils.data import (
     DataLoader,
@@ -73,6 +74,7 @@ def boxes(form: str = "XYXY") -> Tensor:
 
 
 def points() -> Tensor:
+    need_points()
     return tv_tensors.KeyPoints([[4.0, 8], [30, 2]], canvas_size=(SIDE, SIDE))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.core.newer_types import need_points
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
@@ -140,6 +141,7 @@ def test_a_small_crop_beside_a_small_image_keeps_its_size() -> None:
 
 @pytest.mark.parametrize("settings", [KEPT, {}], ids=["kept", "lost"])
 def test_typed_boxes_of_the_full_canvas_are_scaled(settings: Any) -> None:
+    need_points()
     points = tv_tensors.KeyPoints([[4.0, 30]], canvas_size=FULL)
     for images, found, places in trained(
         lambda: (tv_tensors.Image(image()), boxes(), points), **settings

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from upsize.loading._copies._folder import check_apart
 from upsize.loading._copies._raw import RawImage, read_shape
+from upsize.loading._copies._readers import open_reader
 from upsize.loading._copies._records import Encoding, unpack_copy
-from upsize.loading._copies._store import open_reader
 from upsize.loading._images._folder import shown
 
 __all__ = ["export_copies"]

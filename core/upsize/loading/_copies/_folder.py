@@ -15,7 +15,7 @@ try:
 except ModuleNotFoundError:  # pragma: no cover - Windows, where LMDB's lock is used
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["FLOCK", "check_apart", "check_target", "locked", "no_copies"]
+__all__ = ["FLOCK", "check_apart", "check_target", "data_file", "locked", "no_copies"]
 
 #: Whether the locks of this module work; else LMDB's own file of locks is needed.
 FLOCK = fcntl is not None
@@ -33,7 +33,7 @@ def no_copies(target: Path) -> ValueError:
     )
 
 
-def _data_file(target: Path) -> Path:
+def data_file(target: Path) -> Path:
     """Return the file of a store."""
     return target / _DATA
 
@@ -95,7 +95,7 @@ def check_target(target: Path) -> bool:
             f"{shown(target)}: holds what upsize did not put there ({named}{more}); "
             "the copies need a folder of their own: choose a new or an empty one"
         )
-    data = _data_file(target)
+    data = data_file(target)
     return data.exists() and data.stat().st_size > 0
 
 
@@ -123,7 +123,7 @@ def locked(target: Path, *, write: bool) -> Iterator[int]:
     flags = os.O_RDWR | os.O_CREAT if write else os.O_RDONLY
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        file = os.open(_data_file(target), flags, 0o666)
+        file = os.open(data_file(target), flags, 0o666)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise no_copies(target) from error
     except OSError as error:
@@ -146,7 +146,7 @@ def _lock(file: int, target: Path, *, write: bool) -> None:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ValueError(
-            f"{shown(target)}: another process writes to these copies"
+            f"{shown(target)}: another process or thread writes to these copies"
             + (", or reads them" if write else "")
             + ": run this again when it has ended"
         ) from error

@@ -12,8 +12,8 @@ from typing import Any
 from upsize.loading._copies._folder import check_apart, check_target
 from upsize.loading._copies._make import Made, make_copies
 from upsize.loading._copies._pool import in_processes
+from upsize.loading._copies._readers import Reader, open_reader
 from upsize.loading._copies._settings import CopySettings
-from upsize.loading._copies._store import Reader, open_reader
 from upsize.loading._copies._writer import Writer
 from upsize.loading._images._folder import Found, LeftOut, list_images, shown
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,23 +10,31 @@ from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from upsize.loading._context import SampleSize, current_size
 from upsize.loading._copies._open import OpenCopy
-from upsize.loading._copies._store import Reader, open_reader
+from upsize.loading._copies._readers import Reader, open_reader
+from upsize.loading._copies._source import (
+    check_full_copy,
+    check_full_size,
+    check_source,
+    in_file_pixels,
+    name_of,
+    not_read,
+    unknown_image,
+)
 from upsize.loading._images._decode import open_image
 from upsize.loading._images._folder import shown
+from upsize.loading._kept import KEPT
+from upsize.loading._reduction import may_reduce
 from upsize.schedule import Size
+from upsize.schedule._warn import warn
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["CopiesOf", "CopyLoader"]
-
-# In a path that is not as os.path.abspath writes it; of other systems it is any path.
-_NOT_PLAIN = re.compile(r"/(?:[/.]|\Z)" if os.sep == "/" else "")
-
 
 #: Finds the copies of an image by its path.
 CopiesOf: TypeAlias = "Callable[[str | PathLike[str]], Iterator[OpenCopy]]"
@@ -39,8 +46,9 @@ class CopyLoader:
 
     A drop-in ``loader=`` for ``ImageFolder`` and its like: it is given the paths of the
     originals. In :func:`sized` it reads the smallest copy that covers the size of the
-    sample; the original, by :func:`open_image`, at full size, outside of ``sized``, and
-    where there is no such copy. A copy that is damaged, or not as large as its original
+    sample; the original, by :func:`open_image`, at full size, outside of ``sized``,
+    where there is no such copy, and where samples have positions of the file or a
+    transform crops in its pixels, as that says. A copy that is damaged, or not as large as its original
     and the settings demand, is not used: you are warned, and get the original.
 
     Copies that were made with ``full_copy`` take the place of the originals: with
@@ -63,8 +71,8 @@ class CopyLoader:
             are no sharper than those which take the place of the originals.
 
     Raises:
-        ValueError: When there are no copies, or ``full_copy`` is not as they were made;
-            names the folder.
+        ValueError: When there are no copies, ``full_copy`` is not as they were made, or
+            they were made of other images than ``source`` has; names the folder.
 
     Example:
         >>> import tempfile
@@ -89,6 +97,7 @@ class CopyLoader:
     full_copy: bool = False
     _root: str = field(init=False, repr=False, compare=False)
     _reader: Reader | None = field(init=False, repr=False, compare=False)
+    _told: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         root = os.path.abspath(self.source)  # noqa: PTH100 - keeps links, as the listing does
@@ -97,17 +106,17 @@ class CopyLoader:
         set_field(self, "target", Path(self.target).absolute())
         set_field(self, "_root", os.path.join(root, ""))  # noqa: PTH118 - ends in "/"
         set_field(self, "_reader", None)
-        self._check(open_reader(Path(self.target)))
+        reader = open_reader(Path(self.target))
+        check_full_copy(reader, self.full_copy)
+        check_source(reader, Path(root))
 
-    def _check(self, reader: Reader) -> None:
-        """Refuse copies that this loader does not fit."""
-        made = reader.settings.full_copy is not None
-        if made != self.full_copy:
-            raise ValueError(
-                f"{shown(self.target)}: these copies were made "
-                f"{'with' if made else 'without'} full_copy, so CopyLoader needs "
-                f"full_copy={made}, not {self.full_copy!r}; or make other copies"
-            )
+    def check_full(self, size: Size) -> None:
+        """Refuse a full size that copies in the place of the originals are too small for.
+
+        Raises:
+            ValueError: When their shorter side is below that of the size.
+        """
+        check_full_size(open_reader(Path(self.target)), size)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_reader": None}
@@ -129,53 +138,45 @@ class CopyLoader:
         """
         at_full = sample is None or sample.size == sample.full
         if at_full and not self.full_copy:
-
-            def none(path: str | PathLike[str]) -> Iterator[OpenCopy]:
-                self._name(path)
-                return iter(())
-
-            yield none
+            yield partial(self._read, None, None, (), exif)
             return
         reader = self._reader
         if reader is None or reader.closed or reader.pid != os.getpid():
             reader = open_reader(Path(self.target))
             object.__setattr__(self, "_reader", reader)
-        self._check(reader)
+        check_full_copy(reader, self.full_copy)
         sizes = reader.opener.serving.sizes(sample)
         with reader.begin() as transaction:
             yield partial(self._read, reader, transaction, sizes, exif)
 
-    def _name(self, path: str | PathLike[str]) -> str:
-        """Return the name that an original has in the store."""
-        whole, root = os.fspath(path), self._root
-        if not whole.startswith(root) or _NOT_PLAIN.search(whole):
-            whole = os.path.abspath(whole)  # noqa: PTH100 - as above
-            if not whole.startswith(root):
-                raise ValueError(
-                    f"{shown(path)}: is not in {shown(self.source)}, of which these are "
-                    "the copies"
-                )
-        return whole[len(root) :].replace(os.sep, "/")
-
     def _read(
         self,
-        reader: Reader,
+        reader: Any,
         transaction: Any,
         sizes: tuple[Size, ...],
         exif: bool,
         path: str | PathLike[str],
     ) -> Iterator[OpenCopy]:
-        name, opener = self._name(path), reader.opener
+        name, missing = name_of(path, self._root), 0
         for size in sizes:
             value = reader.get(transaction, name, size)
             if value is None:
+                missing += 1
                 continue
             try:
-                copy = opener.open(path, value, size, exif=exif)
+                copy = reader.opener.open(path, value, size, exif=exif)
             except ValueError as error:
                 self.warn_unused(path, error)
             else:
                 yield copy
+        if missing and missing == len(sizes) and not reader.has(transaction, name):
+            self._tell_once(unknown_image(path, self.source, self.target))
+
+    def _tell_once(self, message: str) -> None:
+        """Warn once in a process."""
+        if not self._told:
+            object.__setattr__(self, "_told", True)
+            warn(message)
 
     @staticmethod
     def warn_unused(path: str | PathLike[str], why: object) -> None:
@@ -185,23 +186,66 @@ class CopyLoader:
             stacklevel=2,
         )
 
-    def __call__(self, path: str | PathLike[str]) -> Image.Image:
+    @overload
+    def __call__(
+        self, path: str | PathLike[str], *, return_scale: Literal[False] = False
+    ) -> Image.Image: ...
+
+    @overload
+    def __call__(
+        self, path: str | PathLike[str], *, return_scale: Literal[True]
+    ) -> tuple[Image.Image, float]: ...
+
+    def __call__(
+        self, path: str | PathLike[str], *, return_scale: bool = False
+    ) -> Image.Image | tuple[Image.Image, float]:
         """Return the image as RGB, of the original's sides or of a copy's.
 
         Args:
             path: The original, in the folder of the originals.
+            return_scale: Whether to return the scale as well, and to read a copy
+                whatever else is in the sample.
+
+        Returns:
+            The image. With ``return_scale``, the image and a number by which a position
+            in the file is multiplied to get that in the image, to a pixel.
 
         Raises:
             OSError: When there is no such file, or it must not be read.
             ValueError: When it is no image, is damaged, or lies in another folder;
-                names the path.
+                or when a copy takes its place and samples turn out to have positions of
+                the file; names the path.
+
+        Warns:
+            UserWarning: Once, when no copies are read, as samples have such positions.
         """
+        image = self._copy(path, whatever=return_scale)
+        if image is None:
+            if return_scale:
+                return open_image(path, exif=self.exif, return_scale=True)
+            image = open_image(path, exif=self.exif)
+        return (image, image.info["upsize_scale"]) if return_scale else image
+
+    def _copy(self, path: str | PathLike[str], *, whatever: bool) -> Image.Image | None:
+        """Return the copy of an image that fits the sample; ``None``: there is none."""
         sample = current_size()
-        if sample is not None or self.full_copy:
-            with self.reading(sample, exif=self.exif) as copies_of:
-                for copy in copies_of(path):
-                    try:
-                        return copy.file.rgb()
-                    except ValueError as error:
-                        self.warn_unused(path, error)
-        return open_image(path, exif=self.exif)
+        is_small = sample is not None and sample.size != sample.full
+        if is_small and not whatever and not may_reduce():
+            if self.full_copy:
+                raise in_file_pixels(path)
+            self._tell_once(not_read(self.target))
+            return None
+        if sample is None and not self.full_copy:
+            return None
+        with self.reading(sample, exif=self.exif) as copies_of:
+            for copy in copies_of(path):
+                try:
+                    image = copy.file.rgb()
+                except ValueError as error:
+                    self.warn_unused(path, error)
+                    continue
+                image.info["upsize_scale"] = image.width / copy.original.width
+                if is_small:
+                    KEPT.add(image)
+                return image
+        return None

@@ -1,14 +1,13 @@
-"""The store of small copies: one LMDB environment in a folder of its own, and reading."""
+"""The store of small copies: one LMDB environment in a folder of its own."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
-from weakref import WeakValueDictionary, finalize
 
 from upsize._extras import require
 
@@ -17,20 +16,19 @@ require("lmdb", "jpeg", "Small copies")
 import lmdb
 
 from upsize.loading._copies._folder import FLOCK, locked, no_copies
-from upsize.loading._copies._open import CopyOpener
 from upsize.loading._copies._records import (
     HEADER,
     IMAGE,
     copy_key,
+    image_key,
     unpack_header,
     unpack_image,
 )
-from upsize.loading._copies._serving import Serving
 from upsize.loading._copies._settings import CopySettings
 from upsize.loading._images._folder import Found, shown
 from upsize.schedule import Size
 
-__all__ = ["Environment", "Reader", "close_reader", "open_reader", "speaking"]
+__all__ = ["Environment", "speaking"]
 
 # Room in memory addresses, not on the disk; doubled when it is full.
 _MAP_SIZE = 1 << 26
@@ -70,13 +68,18 @@ def _spoken(target: Path, error: lmdb.Error) -> Exception:
 
 
 class Environment:
-    """An LMDB environment of copies that is open in this process, with its lock."""
+    """An LMDB environment of copies that is open in this process, with its lock.
+
+    Attributes:
+        file: Device and number of its file.
+    """
 
     def __init__(self, target: Path, *, write: bool) -> None:
         self.target, self.pid = target, os.getpid()
         with ExitStack() as stack:
             file = stack.enter_context(locked(target, write=write))
-            size = os.fstat(file).st_size
+            state = os.fstat(file)
+            self.file, size = (state.st_dev, state.st_ino), state.st_size
             if not (size or write):
                 raise no_copies(target)
             if 0 < size < _LEAST_BYTES:
@@ -116,13 +119,13 @@ class Environment:
             )
         return None
 
-    def images(self) -> dict[str, Found]:
-        """Return the images that are done, by name."""
-        images = {}
+    def images(self, most: int = sys.maxsize) -> dict[str, Found]:
+        """Return the images that are done, by name; the first ones, at most so many."""
+        images: dict[str, Found] = {}
         with speaking(self.target), self._lmdb.begin(buffers=True) as transaction:
             cursor = transaction.cursor()
             more = cursor.set_range(IMAGE)
-            while more and cursor.key()[: len(IMAGE)] == IMAGE:
+            while more and len(images) < most and cursor.key()[: len(IMAGE)] == IMAGE:
                 image = self._image(*cursor.item())
                 images[image.name] = image
                 more = cursor.next()
@@ -134,62 +137,7 @@ class Environment:
         except ValueError as error:
             raise _again(self.target, f"these copies are damaged ({error})") from error
 
-    def close(self) -> None:
-        """Close the environment and give back its lock; more than once is harmless."""
-        self._closing.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class Reader(Environment):
-    """A store that this process reads. Must not be used in a forked process.
-
-    Args:
-        target: The folder.
-
-    Raises:
-        ValueError: When it holds no store that this version of upsize made; names it.
-    """
-
-    def __init__(self, target: Path) -> None:
-        super().__init__(target, write=False)
-        # Not by __del__, which may run when the process has lost what it needs.
-        self._close = finalize(self, self._closing.close)
-
-    @property
-    def settings(self) -> CopySettings:
-        """The settings of all copies.
-
-        Raises:
-            ValueError: When the run that makes them was killed before the first.
-        """
-        if self.found is None:
-            raise no_copies(self.target)
-        return self.found
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing can be read any more."""
-        return not self._close.alive
-
-    def close(self) -> None:
-        """Close the environment and give back its lock."""
-        self._close()
-
-    @cached_property
-    def opener(self) -> CopyOpener:
-        """Opens the copies.
-
-        Raises:
-            ValueError: As :attr:`settings`.
-        """
-        return CopyOpener(Serving(self.settings))
-
-    def begin(self) -> Any:
+    def transaction(self) -> Any:
         """Return a transaction of LMDB, for :meth:`get`: a context manager.
 
         Raises:
@@ -206,7 +154,7 @@ class Reader(Environment):
         It is valid until the transaction ends.
 
         Args:
-            transaction: What :meth:`begin` returned, entered.
+            transaction: What :meth:`transaction` returned, entered.
             name: The image.
             size: Size of samples.
         """
@@ -216,27 +164,16 @@ class Reader(Environment):
             raise _spoken(self.target, error) from error
         return found
 
+    def has(self, transaction: Any, name: str) -> bool:
+        """Return whether an image is done; it may have no copies, as it is small."""
+        return transaction.get(image_key(name)) is not None
 
-_OPEN: WeakValueDictionary[str, Reader] = WeakValueDictionary()
+    def close(self) -> None:
+        """Close the environment and give back its lock; more than once is harmless."""
+        self._closing.close()
 
+    def __enter__(self) -> Self:
+        return self
 
-def open_reader(target: Path) -> Reader:
-    """Return the reader of a store; one for all who read it in this process.
-
-    LMDB opens an environment once in a process. A forked process opens its own.
-    """
-    path = os.path.realpath(target)
-    reader = _OPEN.get(path)
-    if reader is not None:
-        if reader.pid == os.getpid() and not reader.closed:
-            return reader
-        reader.close()
-    reader = _OPEN[path] = Reader(target)
-    return reader
-
-
-def close_reader(target: Path) -> None:
-    """Close the reader that this process has of a store, which is opened again later."""
-    reader = _OPEN.get(os.path.realpath(target))
-    if reader is not None:
-        reader.close()
+    def __exit__(self, *_: object) -> None:
+        self.close()

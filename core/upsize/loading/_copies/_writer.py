@@ -10,6 +10,7 @@ import lmdb
 
 from upsize.loading._copies._folder import check_target
 from upsize.loading._copies._make import Made
+from upsize.loading._copies._readers import close_reader
 from upsize.loading._copies._records import (
     HEADER,
     copy_key,
@@ -18,7 +19,7 @@ from upsize.loading._copies._records import (
     pack_image,
 )
 from upsize.loading._copies._settings import CopySettings
-from upsize.loading._copies._store import Environment, close_reader, speaking
+from upsize.loading._copies._store import Environment, speaking
 from upsize.loading._images._folder import shown
 
 __all__ = ["Writer"]

@@ -27,6 +27,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._held: list[tuple[Mapping[str, Any], str, Any]] = []
+        self._plain: list[tuple[Mapping[str, Any], str, type]] = []
         self._counts: list[tuple[Collection[Any], int]] = []
         self._lists: list[tuple[Any, tuple[Any, ...]]] = []
 
@@ -36,6 +37,10 @@ class Watch:
         return (
             all(len(values) == count for values, count in self._counts)
             and all(held.get(name, _GONE) is value for held, name, value in self._held)
+            and all(
+                _is_still_plain(held.get(name, _GONE), kind)
+                for held, name, kind in self._plain
+            )
             and all(
                 len(now) == len(then) and all(map(is_, now, then))
                 for now, then in self._lists
@@ -54,9 +59,12 @@ class Watch:
     def values(self, held: Mapping[str, Any], names: Collection[str]) -> None:
         """Remember some values of a dictionary that may be transforms."""
         self._counts.append((held, len(held)))
-        self._held += [
-            (held, name, held[name]) for name in names if not _is_plain(held[name])
-        ]
+        for name in names:
+            value = held[name]
+            if _is_plain(value):
+                self._plain.append((held, name, type(value)))
+            else:
+                self._held.append((held, name, value))
 
     def items(self, values: Any) -> None:
         """Remember the items of a list; a tuple cannot change."""
@@ -70,6 +78,11 @@ def attributes(owner: Any) -> dict[str, Any]:
     if isinstance(owner, nn.Module):
         return {name: held[name] for name in held if name not in _OF_MODULES}
     return held.copy()
+
+
+def _is_still_plain(value: Any, kind: type) -> bool:
+    """Return whether a value holds no transform, where one of a kind held none."""
+    return (type(value) is kind and kind is not tuple) or _is_plain(value)
 
 
 def _is_plain(value: Any) -> bool:
