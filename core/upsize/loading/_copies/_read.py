@@ -47,9 +47,9 @@ class CopyLoader:
     A drop-in ``loader=`` for ``ImageFolder`` and its like: it is given the paths of the
     originals. In :func:`sized` it reads the smallest copy that covers the size of the
     sample; the original, by :func:`open_image`, at full size, outside of ``sized``,
-    where there is no such copy, and where samples have positions of the file or a
-    transform crops in its pixels, as that says. A copy that is damaged, or not as large as its original
-    and the settings demand, is not used: you are warned, and get the original.
+    where there is no such copy, and where something beside the image or a crop before
+    the resize is in pixels of the file. A copy that is damaged, or not as large as its
+    original and the settings demand, is not used: you are warned, and get the original.
 
     Copies that were made with ``full_copy`` take the place of the originals: with
     ``full_copy=True`` you read them at full size and outside of ``sized`` as well. Then
