@@ -111,17 +111,17 @@ class GrownFit:
 
     def _begin_loop(self, inner: Callable[..., Any]) -> Any:
         """Set the length of the first epoch, before any hook reads it."""
-        self._begin_epoch()
+        self.begin_epoch()
         return inner()
 
     def _end_epoch(self, inner: Callable[..., Any]) -> Any:
         """Set the length of the next epoch likewise."""
         ended = inner()
         if self._trainer.current_epoch < self._trainer.max_epochs:
-            self._begin_epoch()
+            self.begin_epoch()
         return ended
 
-    def _begin_epoch(self) -> None:
+    def begin_epoch(self) -> None:
         """Tell the trainer how many batches the current epoch has."""
         assert self.plan is not None  # made before the training starts
         length = steps_in_epoch(self.plan, int(self._trainer.current_epoch))

@@ -182,6 +182,9 @@ class FitHooks:
             )
         if self._merged is not None:
             self._merged.begin_epoch()
+        if self._grown is not None:
+            # Lightning 2.4, resumed after an epoch, does not end that one once more.
+            self._grown.begin_epoch()
         self._run.draw_from(training_collection(trainer))
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
