@@ -25,7 +25,7 @@ class Photograph(PILImage):
     opened: list[int] = []  # noqa: RUF012
 
     @classmethod
-    def create(cls, fn: Any, **_: Any) -> Any:
+    def create(cls, fn: object, **_: object) -> PILImage:
         image = cls(open_image(fn))
         cls.opened.append(image.width)
         return image
@@ -62,7 +62,7 @@ def test_points_stay_where_they_are(path: Path) -> None:
 
 
 def test_masks_show_the_same_as_images(path: Path) -> None:
-    def mask(_: int) -> Any:
+    def mask(_: int) -> np.ndarray:
         made = np.zeros((SIDE, SIDE), np.uint8)
         made[64:192, 64:192] = 1
         return made
