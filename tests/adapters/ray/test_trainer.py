@@ -32,8 +32,6 @@ _MB = 2**20
 ENVIRONMENT = {
     "RAY_TRAIN_V2_ENABLED": "1",
     "OMP_NUM_THREADS": "1",
-    # Ray ends its workers when others use up the memory of the machine.
-    "RAY_memory_monitor_refresh_ms": "0",
     "PYTHONPATH": os.pathsep.join(map(str, [ROOT, ROOT / "core", ROOT / "adapters"])),
 }
 
