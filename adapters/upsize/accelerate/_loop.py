@@ -20,6 +20,7 @@ from upsize.models._adapt._training import ModelSizes
 from upsize.resize import Resizer
 from upsize.run import BatchCounter, Options, Position
 from upsize.run._batches import Batches
+from upsize.run._epoch_steps import place_in_epoch
 from upsize.run._grown_counter import check_accumulation
 from upsize.run._loop_run import LoopRun
 from upsize.run._merge_rule import Merge
@@ -224,10 +225,10 @@ class ProgressiveResize(LoopRun):
             raise ValueError(
                 f"optimizer_steps must be at least 0, not {optimizer_steps}"
             )
-        first, epoch = optimizer_steps, self.plan.epoch_at(optimizer_steps)
-        if self.plan.grow is not None and epoch is not None:
-            first = self.plan.epoch_start(int(epoch))
-        batch = optimizer_steps - first
+        batch = 0
+        if self.plan.grow is not None:
+            _, batch = place_in_epoch(self.plan, optimizer_steps)
+        first = optimizer_steps - batch
         self._counter.load(Position(optimizer_steps, batch, epoch_step=first))
 
     def save(self, output_dir: str) -> None:

@@ -22,7 +22,7 @@ from upsize.lightning._steps import LightningCounter
 from upsize.run import Options, TrainingRun
 from upsize.run._batches import length_of
 from upsize.run._epoch_samples import epoch_samples
-from upsize.run._epoch_steps import steps_in_epoch
+from upsize.run._epoch_steps import place_in_epoch, steps_in_epoch
 from upsize.run._grown_plan import grown_plan, length_of_grown
 from upsize.run._restoring import Restoring
 from upsize.schedule import Grow, Plan
@@ -154,7 +154,7 @@ class GrownFit:
         Args:
             run: The run, which may continue with another plan than :attr:`plan`.
         """
-        trainer = self._trainer
+        trainer, self.plan = self._trainer, run.plan
         done, left = self._place(run)
         ready = batch_in_epoch(trainer)
         # Resumed after an epoch, Lightning ends that epoch before the next one, and
@@ -168,12 +168,9 @@ class GrownFit:
         _, left = self._place(run)
         set_epoch_length(self._trainer, batch_in_epoch(self._trainer) + left)
 
-    def _place(self, run: TrainingRun) -> tuple[int, int]:
+    @staticmethod
+    def _place(run: TrainingRun) -> tuple[int, int]:
         """Return how many steps of the epoch come before the next one, and are left."""
-        step = run.step()
-        self.plan = plan = run.plan
-        assert plan is not None  # its full size is known
-        epoch = plan.epoch_at(step)
-        assert epoch is not None  # the plan knows its samples
-        done = step - plan.epoch_start(int(epoch))
-        return done, steps_in_epoch(plan, int(epoch)) - done
+        assert run.plan is not None  # its full size is known
+        epoch, done = place_in_epoch(run.plan, run.step())
+        return done, steps_in_epoch(run.plan, epoch) - done

@@ -14,7 +14,7 @@ from accelerate.data_loader import DataLoaderStateMixin
 
 from upsize.accelerate._grown import samples_in
 from upsize.run import Options
-from upsize.run._epoch_steps import steps_in_epoch
+from upsize.run._epoch_steps import place_in_epoch, steps_in_epoch
 from upsize.run._grown_plan import check_growing, grown_plan, length_of_grown
 from upsize.run._restoring import Restoring
 from upsize.schedule import Grow, Plan
@@ -147,10 +147,8 @@ class GrownTraining:
             schedule, unit = self._options.schedule, GrownCounter.unit
             done = place_of(state.epoch, read_from(state), plan, unit, schedule)
         self.lacking = done - state.global_step
-        epoch = plan.epoch_at(done)
-        assert epoch is not None  # the plan knows its samples
-        self._epoch = int(epoch)
-        return self._epoch, done - self.first_step
+        self._epoch, before = place_in_epoch(plan, done)
+        return self._epoch, before
 
     def _run_epoch(
         self, inner: Callable[..., Any], *args: Any, epoch: int, **kwargs: Any

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from upsize.schedule import Plan
 
-__all__ = ["EpochSteps", "ResumedEpochs", "steps_in_epoch"]
+__all__ = ["EpochSteps", "ResumedEpochs", "place_in_epoch", "steps_in_epoch"]
 
 
 class EpochSteps(NamedTuple):
@@ -99,3 +99,24 @@ def steps_in_epoch(plan: Plan, epoch: int) -> int:
         (3, 10)
     """
     return plan.epoch_start(epoch + 1) - plan.epoch_start(epoch)
+
+
+def place_in_epoch(plan: Plan, step: int) -> tuple[int, int]:
+    """Return the epoch of a step, and how many steps of that come before it.
+
+    Args:
+        plan: A plan that knows its epochs.
+        step: Number of the step, from 0.
+
+    Example:
+        >>> from upsize.schedule import Grow, Ramp
+        >>> plan = Ramp(final_size=64, increase_by=32).plan(
+        ...     epochs=2, samples_per_epoch=20, batch_size=Grow(8, batch=2)
+        ... )
+        >>> place_in_epoch(plan, 2), place_in_epoch(plan, 5)
+        ((0, 2), (1, 2))
+    """
+    found = plan.epoch_at(step)
+    assert found is not None  # the plan knows its epochs
+    epoch = int(found)
+    return epoch, step - plan.epoch_start(epoch)
